@@ -1,1 +1,3 @@
+//! What at least two of Bookend's services need.
 
+pub mod db;

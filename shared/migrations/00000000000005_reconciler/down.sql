@@ -1,0 +1,4 @@
+DROP TABLE certificates;
+DROP TABLE findings;
+DROP TABLE sweeps;
+DROP TABLE cursors;

@@ -1,0 +1,19 @@
+//! Postgres, as every service uses it: one way to connect, one way to run a transaction, one
+//! way to tell what an error means, one embedded set of migrations.
+//!
+//! Invariant: every connection has limits that the *server* enforces (statement, lock, idle
+//! transaction), so that a frozen process frees its locks and nobody waits for ever.
+//!
+//! Deliberately absent: pools (each thread that needs the database owns one connection), Kafka,
+//! and every statement that writes ledger, objects, bookings or outbox: those live in the
+//! processor, which is the only one to run them.
+
+mod connect;
+mod fault;
+mod migrations;
+mod transaction;
+
+pub use connect::{ConnectError, Limits, connect};
+pub use fault::{DatabaseFault, fault};
+pub use migrations::{MigrationError, SchemaError, migrate, require_schema};
+pub use transaction::run_tx;
