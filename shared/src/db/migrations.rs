@@ -10,7 +10,7 @@ use super::connect::{ConnectError, Limits, connect};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Any number, the same for every migrator: two never run at once.
-const ADVISORY_LOCK: i64 = 0x626f_6f6b_656e_64;
+const ADVISORY_LOCK: i64 = 0x62_6f6f_6b65_6e64;
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]

@@ -22,7 +22,10 @@ where
 {
     type Manager = <PgConnection as diesel::Connection>::TransactionManager;
     Manager::begin_transaction(connection)?;
-    let outcome = match connection.batch_execute(&format!("/* {name} */")) {
+    // A comment alone is an empty query, which diesel takes for an error. SET takes no snapshot, so
+    // `work` may still choose another isolation for a transaction that only reads.
+    let named = format!("/* {name} */ SET LOCAL bookend.transaction = '{name}'");
+    let outcome = match connection.batch_execute(&named) {
         Ok(()) => work(connection),
         Err(error) => Err(error.into()),
     };
