@@ -1,0 +1,6 @@
+//! The testbed: what development and demonstration need around the services.
+
+// The full-size Stripe objects are single `json!` expressions.
+#![recursion_limit = "256"]
+
+pub mod stripe;

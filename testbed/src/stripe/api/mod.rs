@@ -1,0 +1,190 @@
+//! The HTTP side: Stripe's API paths and the control API.
+//!
+//! Invariant: every answer carries `Request-Id` and `Date` (by the fake's clock), errors too.
+
+pub(crate) mod control;
+pub(crate) mod error;
+pub(crate) mod page;
+pub(crate) mod query;
+pub(crate) mod read;
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, UNIX_EPOCH};
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use serde_json::Value;
+
+use super::faults::ApiFault;
+use super::history::{Line, Phase};
+use super::inner::Shared;
+use super::lock;
+use super::model::{API_VERSION, text};
+use super::random::{id, stream};
+use error::ApiError;
+use read::Reader;
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::scope("/_control").configure(control::routes))
+        .default_service(web::to(answer));
+}
+
+async fn answer(inner: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
+    let shared: &Shared = &inner;
+    shared.api_reads.fetch_add(1, Ordering::Relaxed);
+    let (status, body, fault) = match authorized(shared, &request) {
+        Err(error) => (error.status, error.body(), None),
+        // Taken out first, so that the queue is not locked while the page is read.
+        Ok(()) => match next_fault(shared) {
+            Some(fault) => (fault.status, fault_body(&fault), Some(fault)),
+            None => match read(shared, &request) {
+                Ok(body) => (200, body, None),
+                Err(error) => (error.status, error.body(), None),
+            },
+        },
+    };
+    record(shared, &request, status, &body);
+    respond(shared, status, &body, fault.as_ref())
+}
+
+fn next_fault(inner: &Shared) -> Option<ApiFault> {
+    lock(&inner.api_faults).next()
+}
+
+fn fault_body(fault: &ApiFault) -> Value {
+    let message = match fault.status {
+        429 => "Request rate limit exceeded.",
+        _ => "An error occurred; try again later.",
+    };
+    let code = match (fault.status, &fault.rate_limited_reason) {
+        (429, Some(_)) => Some("rate_limit"),
+        (429, None) => Some("lock_timeout"),
+        _ => None,
+    };
+    ApiError {
+        status: fault.status,
+        code,
+        message: message.to_owned(),
+        param: None,
+    }
+    .body()
+}
+
+/// The key as a bearer token, or as the user name of basic authentication.
+fn authorized(inner: &Shared, request: &HttpRequest) -> Result<(), ApiError> {
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let key = &inner.config.api_key;
+    let accepted = [
+        format!("Bearer {key}"),
+        format!("Basic {}", base64(&format!("{key}:"))),
+    ];
+    match given {
+        Some(given) if accepted.iter().any(|wanted| wanted == given) => Ok(()),
+        other => Err(ApiError::unauthorized(other)),
+    }
+}
+
+fn read(inner: &Shared, request: &HttpRequest) -> Result<Value, ApiError> {
+    let unknown = || ApiError::unknown_url(request.method().as_str(), request.path());
+    let path = request.path().strip_prefix("/v1/").ok_or_else(unknown)?;
+    if request.method() != Method::GET {
+        return Err(unknown());
+    }
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string())
+        .map_err(|error| ApiError::bad_request(error.to_string(), "query"))?;
+    let account = request
+        .headers()
+        .get("stripe-account")
+        .and_then(|value| value.to_str().ok());
+    let target = inner.target();
+    let now_ms = inner.clock.now_ms();
+    let world = lock(&inner.world);
+    let reader = Reader {
+        world: &world,
+        account,
+        now_ms,
+        target: target.as_deref(),
+    };
+    reader.get(path, &pairs)
+}
+
+/// Reads go into the history too, with what they returned: a checker may need to know what a
+/// reconciler could have seen.
+fn record(inner: &Shared, request: &HttpRequest, status: u16, body: &Value) {
+    let list = body.get("data").and_then(Value::as_array);
+    let ids: Vec<String> = match list {
+        Some(items) => items
+            .iter()
+            .map(|item| text(item, "id").to_owned())
+            .collect(),
+        None => vec![text(body, "id").to_owned()],
+    };
+    let phase = if status == 200 {
+        Phase::Ok
+    } else {
+        Phase::Fail
+    };
+    let mut line = Line::new(if list.is_some() { "list" } else { "retrieve" }, phase);
+    let path = request.uri().to_string();
+    line.status = Some(status);
+    line.path = Some(&path);
+    line.ids = Some(&ids);
+    inner.history.write(inner.clock.now_ms(), &line);
+}
+
+/// Adds the headers that every answer of Stripe's has.
+pub(crate) fn respond(
+    inner: &Shared,
+    status: u16,
+    body: &Value,
+    fault: Option<&ApiFault>,
+) -> HttpResponse {
+    let number = inner.next_request();
+    let mut random = stream(inner.config.seed, &format!("request-id/{number}"));
+    let now = Duration::from_secs(u64::try_from(inner.clock.now_s()).unwrap_or_default());
+    let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponseBuilder::new(code);
+    response
+        .insert_header(("Request-Id", id(&mut random, "req_", 14)))
+        .insert_header(("Stripe-Version", API_VERSION))
+        .insert_header(header::Date((UNIX_EPOCH + now).into()));
+    if let Some(fault) = fault {
+        if let Some(reason) = &fault.rate_limited_reason {
+            response.insert_header(("Stripe-Rate-Limited-Reason", reason.as_str()));
+        }
+        if let Some(retry) = fault.should_retry {
+            response.insert_header(("Stripe-Should-Retry", retry.to_string()));
+        }
+        if let Some(seconds) = fault.retry_after_s {
+            response.insert_header(("Retry-After", seconds.to_string()));
+        }
+    }
+    response
+        .content_type("application/json")
+        .body(serde_json::to_string_pretty(body).unwrap_or_default())
+}
+
+/// Standard base64 with padding (RFC 4648): the clients' basic authentication.
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let word = (0..3).fold(0_u32, |word, at| {
+            (word << 8) | u32::from(chunk.get(at).copied().unwrap_or(0))
+        });
+        for place in 0..4_usize {
+            let index = (word >> (18 - 6 * place)) & 63;
+            let digit = usize::try_from(index).ok().and_then(|at| DIGITS.get(at));
+            out.push(if place > chunk.len() {
+                '='
+            } else {
+                digit.map_or('=', |byte| char::from(*byte))
+            });
+        }
+    }
+    out
+}

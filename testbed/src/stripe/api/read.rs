@@ -1,0 +1,190 @@
+//! The read side of the API: lists and single objects.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+
+use super::super::model::text;
+use super::super::world::World;
+use super::super::world::events::Event;
+use super::error::ApiError;
+use super::page::{Place, Side, cut, list};
+use super::query::{Cursor, Query, parse, type_matches};
+
+/// Events are kept 30 days (docs.stripe.com/api/events).
+const KEPT_S: i64 = 30 * 86_400;
+
+/// Path below `/v1/`, kind, what "No such …" calls it, and its equality filters.
+const KINDS: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "payment_intents",
+        "payment_intent",
+        "payment_intent",
+        &["customer"],
+    ),
+    (
+        "charges",
+        "charge",
+        "charge",
+        &["customer", "payment_intent", "transfer_group"],
+    ),
+    ("refunds", "refund", "refund", &["charge", "payment_intent"]),
+    (
+        "disputes",
+        "dispute",
+        "dispute",
+        &["charge", "payment_intent"],
+    ),
+    (
+        "checkout/sessions",
+        "checkout.session",
+        "checkout.session",
+        &["customer", "payment_intent", "status", "subscription"],
+    ),
+    ("customers", "customer", "customer", &["email"]),
+    (
+        "payment_methods",
+        "payment_method",
+        "PaymentMethod",
+        &["customer", "type"],
+    ),
+];
+
+/// Who asks, and when.
+pub(crate) struct Reader<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) now_ms: i64,
+    pub(crate) target: Option<&'a str>,
+}
+
+impl Reader<'_> {
+    /// Answers a GET below `/v1/`.
+    ///
+    /// # Errors
+    /// Stripe's refusal.
+    pub(crate) fn get(&self, path: &str, pairs: &[(String, String)]) -> Result<Value, ApiError> {
+        let unknown = || ApiError::unknown_url("GET", &format!("/v1/{path}"));
+        match path {
+            "events" => return self.list_events(&parse(pairs, &["type"])?),
+            "webhook_endpoints" => return Ok(self.endpoints()),
+            _ => {}
+        }
+        if let Some(id) = path.strip_prefix("events/") {
+            return self.event(id);
+        }
+        for (prefix, kind, name, filters) in KINDS {
+            let Some(rest) = path.strip_prefix(prefix) else {
+                continue;
+            };
+            if rest.is_empty() {
+                return self.list_objects(path, kind, &parse(pairs, filters)?);
+            }
+            let id = rest.strip_prefix('/').ok_or_else(unknown)?;
+            return self
+                .world
+                .objects
+                .get(self.account, id)
+                .filter(|value| text(value, "object") == *kind)
+                .cloned()
+                .ok_or_else(|| ApiError::missing(name, id));
+        }
+        Err(unknown())
+    }
+
+    fn oldest_s(&self) -> i64 {
+        self.now_ms.div_euclid(1000).saturating_sub(KEPT_S)
+    }
+
+    fn visible(&self, event: &Event) -> bool {
+        event.visible_ms <= self.now_ms && event.account.as_deref() == self.account
+    }
+
+    fn event(&self, id: &str) -> Result<Value, ApiError> {
+        self.world
+            .events
+            .find(id)
+            .filter(|event| self.visible(event) && event.place.0 >= self.oldest_s())
+            .map(|event| event.render())
+            .ok_or_else(|| ApiError::missing("event", id))
+    }
+
+    fn list_events(&self, query: &Query) -> Result<Value, ApiError> {
+        let side = self.side(&query.cursor, |id, param| {
+            let event = self
+                .world
+                .events
+                .find(id)
+                .filter(|event| self.visible(event))
+                .ok_or_else(|| ApiError::missing_cursor("event", id, param))?;
+            if event.place.0 < self.oldest_s() {
+                return Err(ApiError::aged_out(id, param));
+            }
+            Ok(event.place)
+        })?;
+        let from = (query.from.max(self.oldest_s()), 0);
+        let events = self
+            .world
+            .events
+            .between(from, (query.to, 0))
+            .filter(|event| self.visible(event) && wanted(event, query))
+            .map(|event| (event.place, event));
+        let (page, more) = cut(events, side, query.limit);
+        let data = page.into_iter().map(|event| event.render()).collect();
+        Ok(list("/v1/events", data, more))
+    }
+
+    fn list_objects(&self, path: &str, kind: &str, query: &Query) -> Result<Value, ApiError> {
+        let mut all: Vec<_> = self.world.objects.of_kind(self.account, kind).collect();
+        all.sort_by_key(|stored| stored.place);
+        let side = self.side(&query.cursor, |id, param| {
+            all.iter()
+                .find(|stored| text(&stored.value, "id") == id)
+                .map(|stored| stored.place)
+                .ok_or_else(|| ApiError::missing_cursor(kind, id, param))
+        })?;
+        let within = all
+            .iter()
+            .filter(|stored| stored.place.0 >= query.from && stored.place.0 < query.to)
+            .filter(|stored| {
+                let mut filters = query.equal.iter();
+                filters.all(|(field, value)| text(&stored.value, field) == value)
+            })
+            .map(|stored| (stored.place, &stored.value));
+        let (page, more) = cut(within, side, query.limit);
+        let data = page.into_iter().cloned().collect();
+        Ok(list(&format!("/v1/{path}"), data, more))
+    }
+
+    fn side(
+        &self,
+        cursor: &Cursor,
+        place: impl Fn(&str, &str) -> Result<Place, ApiError>,
+    ) -> Result<Side, ApiError> {
+        Ok(match cursor {
+            Cursor::Newest => Side::Newest,
+            Cursor::After(id) => Side::OlderThan(place(id, "starting_after")?),
+            Cursor::Before(id) => Side::NewerThan(place(id, "ending_before")?),
+        })
+    }
+
+    fn endpoints(&self) -> Value {
+        let data = self.target.map(|url| {
+            json!({"id": "we_1MrgZlJDPojXS6LNrp4lFpKh", "object": "webhook_endpoint",
+                "api_version": super::super::model::API_VERSION, "application": null,
+                "created": 0, "description": null, "enabled_events": ["*"], "livemode": false,
+                "metadata": {}, "status": "enabled", "url": url})
+        });
+        list("/v1/webhook_endpoints", data.into_iter().collect(), false)
+    }
+}
+
+fn wanted(event: &Event, query: &Query) -> bool {
+    let delivered = event.delivered.load(Ordering::Relaxed);
+    query.delivered.is_none_or(|wanted| wanted == delivered)
+        && (query.types.is_empty()
+            || query
+                .types
+                .iter()
+                .any(|pattern| type_matches(pattern, &event.kind)))
+}

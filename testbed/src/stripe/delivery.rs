@@ -1,0 +1,209 @@
+//! Delivers events: signs, posts, retries, and lets the faults happen.
+//!
+//! Invariant: anything but a 2xx that was seen is a failure and is tried again with a fresh time
+//! and signature until `retry_for` is over (docs.stripe.com/webhooks#behaviors). Redirects are
+//! answers, not directions.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use reqwest::header::CONTENT_TYPE;
+use sha2::{Digest, Sha256};
+
+use super::clock::millis;
+use super::faults::{Duplicate, Fate};
+use super::history::{Line, Phase};
+use super::inner::Shared;
+use super::lock;
+use super::random::stream;
+use super::signing::signature_header;
+use super::stats::Delivery;
+use super::world::events::Event;
+
+/// The end of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Status(u16),
+    /// Nothing was sent: no connection.
+    NotSent,
+    /// Sent, but no answer: it may have been taken or not.
+    Unknown,
+}
+
+impl Answer {
+    pub(crate) fn accepted(self) -> bool {
+        matches!(self, Self::Status(200..=299))
+    }
+
+    pub(crate) fn status(self) -> Option<u16> {
+        match self {
+            Self::Status(status) => Some(status),
+            Self::NotSent | Self::Unknown => None,
+        }
+    }
+}
+
+/// Decides the event's fate and starts its delivery.
+pub(crate) fn dispatch(inner: &Shared, event: Arc<Event>) {
+    let fate = lock(&inner.faults).decide(inner.config.seed, &event.id);
+    let delivery = Delivery::new(event.id.clone(), event.kind.clone(), fate.clone());
+    lock(&inner.deliveries).insert(event.id.clone(), delivery);
+    if fate.lost {
+        let mut line = Line::new("lost", Phase::Info);
+        line.event = Some(&event.id);
+        inner.history.write(inner.clock.now_ms(), &line);
+        return;
+    }
+    let shared = Arc::clone(inner);
+    inner.runtime.spawn(async move {
+        deliver(&shared, &event, &fate).await;
+        change(&shared, &event.id, |delivery| delivery.done = true);
+    });
+}
+
+async fn deliver(inner: &Shared, event: &Event, fate: &Fate) {
+    let hold = i64::try_from(fate.hold_ms).unwrap_or(i64::MAX);
+    let due = inner.clock.now_ms().saturating_add(hold);
+    inner.clock.sleep_until(due).await;
+    match fate.duplicate {
+        Duplicate::No => until_accepted(inner, event, fate.answer_lost).await,
+        Duplicate::Concurrent => {
+            let first = until_accepted(inner, event, fate.answer_lost);
+            let second = until_accepted(inner, event, false);
+            futures_util::future::join(first, second).await;
+        }
+        Duplicate::Afterwards => {
+            until_accepted(inner, event, fate.answer_lost).await;
+            until_accepted(inner, event, false).await;
+        }
+    }
+}
+
+async fn until_accepted(inner: &Shared, event: &Event, mut lose_answer: bool) {
+    let policy = inner.config.delivery;
+    let mut jitter = stream(inner.config.seed, &format!("backoff/{}", event.id));
+    let ends = inner
+        .clock
+        .now_ms()
+        .saturating_add(millis(policy.retry_for));
+    let mut pause = policy.retry_base;
+    loop {
+        let answer = attempt(inner, event, lose_answer).await;
+        if answer.accepted() {
+            if !lose_answer {
+                event.delivered.store(true, Ordering::Relaxed);
+                return;
+            }
+            lose_answer = false;
+        }
+        let wait = pause.mul_f64(jitter.random_range(0.5..=1.0));
+        let due = inner.clock.now_ms().saturating_add(millis(wait));
+        if due > ends {
+            change(inner, &event.id, |delivery| delivery.gave_up = true);
+            return;
+        }
+        inner.clock.sleep_until(due).await;
+        pause = pause.saturating_mul(2).min(policy.retry_cap);
+    }
+}
+
+/// One request with its lines in the history. A lost answer is written as `info`.
+async fn attempt(inner: &Shared, event: &Event, lose_answer: bool) -> Answer {
+    // A closed semaphore means that the fake is being stopped.
+    let Ok(_permit) = inner.permits.acquire().await else {
+        return Answer::NotSent;
+    };
+    let body = event.body();
+    let signature = sign(inner, &body);
+    let mut number = 0;
+    change(inner, &event.id, |delivery| {
+        delivery.attempts += 1;
+        delivery.first_sent_ms.get_or_insert(inner.clock.now_ms());
+        number = delivery.attempts;
+    });
+    let sha256 = hex::encode(Sha256::digest(&body));
+    let mut line = Line::new("deliver", Phase::Invoke);
+    line.event = Some(&event.id);
+    line.attempt = Some(number);
+    line.sha256 = Some(&sha256);
+    line.sig = Some(&signature);
+    inner.history.write(inner.clock.now_ms(), &line);
+    let (answer, took) = post(inner, body, Some(&signature)).await;
+    change(inner, &event.id, |delivery| {
+        delivery.answers.push(answer.status().unwrap_or(0));
+        if answer.accepted() {
+            delivery.accepted += 1;
+            delivery
+                .first_accepted_ms
+                .get_or_insert(inner.clock.now_ms());
+        }
+    });
+    line.phase = phase(answer, lose_answer);
+    line.status = answer.status();
+    line.ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    inner.history.write(inner.clock.now_ms(), &line);
+    answer
+}
+
+pub(crate) fn phase(answer: Answer, lose_answer: bool) -> Phase {
+    match answer {
+        Answer::Status(200..=299) if lose_answer => Phase::Info,
+        Answer::Status(200..=299) => Phase::Ok,
+        Answer::Status(_) | Answer::NotSent => Phase::Fail,
+        Answer::Unknown => Phase::Info,
+    }
+}
+
+/// The header for a body sent now: one `v1` for each active secret.
+pub(crate) fn sign(inner: &Shared, body: &[u8]) -> String {
+    let v0_noise = lock(&inner.faults).v0_noise;
+    let secrets = lock(&inner.secrets);
+    let active = secrets.active(inner.clock.now_ms());
+    signature_header(&active, inner.clock.wall_s(), body, v0_noise)
+}
+
+/// Posts a body to the target and reads the whole answer.
+pub(crate) async fn post(
+    inner: &Shared,
+    body: Vec<u8>,
+    signature: Option<&str>,
+) -> (Answer, Duration) {
+    let begun = Instant::now();
+    let Some(target) = inner.target() else {
+        return (Answer::NotSent, begun.elapsed());
+    };
+    let mut request = inner
+        .http
+        .post(target)
+        .timeout(inner.config.delivery.timeout)
+        .header(CONTENT_TYPE, "application/json; charset=utf-8")
+        .header(
+            "user-agent",
+            "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+        )
+        .body(body);
+    if let Some(signature) = signature {
+        request = request.header("stripe-signature", signature);
+    }
+    let answer = match request.send().await {
+        Ok(response) => {
+            let status = response.status().as_u16();
+            // A status whose body never ends is no answer.
+            match response.bytes().await {
+                Ok(_) => Answer::Status(status),
+                Err(_) => Answer::Unknown,
+            }
+        }
+        Err(error) if error.is_connect() => Answer::NotSent,
+        Err(_) => Answer::Unknown,
+    };
+    (answer, begun.elapsed())
+}
+
+fn change(inner: &Shared, event: &str, change: impl FnOnce(&mut Delivery)) {
+    if let Some(delivery) = lock(&inner.deliveries).get_mut(event) {
+        change(delivery);
+    }
+}

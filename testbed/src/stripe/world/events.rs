@@ -1,0 +1,105 @@
+//! The event log that List Events reads.
+//!
+//! Invariant: an event's content never changes; only its `pending_webhooks` does, from one
+//! rendering to the next. Order is `created`, then the order of appending.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use super::super::model::{number, text};
+
+/// `(created, number)`: seconds since 1970 and the order of appending.
+pub(crate) type Place = (i64, u64);
+
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) place: Place,
+    pub(crate) account: Option<String>,
+    /// Not listed before this millisecond of the fake's clock.
+    pub(crate) visible_ms: i64,
+    /// Some 2xx was seen for it.
+    pub(crate) delivered: AtomicBool,
+    value: Value,
+}
+
+impl Event {
+    /// The event as it stands, with `pending_webhooks` of this moment.
+    pub(crate) fn render(&self) -> Value {
+        let mut value = self.value.clone();
+        if let Some(object) = value.as_object_mut() {
+            let pending = u8::from(!self.delivered.load(Ordering::Relaxed));
+            object.insert("pending_webhooks".to_owned(), pending.into());
+        }
+        value
+    }
+
+    /// The body of a webhook: indented by two, as Stripe's are.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(&self.render()).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct EventLog {
+    by_place: BTreeMap<Place, Arc<Event>>,
+    by_id: HashMap<String, Place>,
+    appended: u64,
+}
+
+impl EventLog {
+    /// Appends an event; one whose id is known replaces nothing and is returned as it was.
+    pub(crate) fn append(
+        &mut self,
+        value: Value,
+        account: Option<&str>,
+        visible_ms: i64,
+    ) -> Arc<Event> {
+        let id = text(&value, "id").to_owned();
+        if let Some(known) = self.find(&id) {
+            return known;
+        }
+        self.appended += 1;
+        let event = Arc::new(Event {
+            kind: text(&value, "type").to_owned(),
+            place: (number(&value, "created"), self.appended),
+            account: account.map(str::to_owned),
+            visible_ms,
+            delivered: AtomicBool::new(false),
+            id: id.clone(),
+            value,
+        });
+        self.by_id.insert(id, event.place);
+        self.by_place.insert(event.place, Arc::clone(&event));
+        event
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<Arc<Event>> {
+        let place = self.by_id.get(id)?;
+        self.by_place.get(place).cloned()
+    }
+
+    /// All events between two places (from inclusive, to exclusive), oldest first.
+    pub(crate) fn between(
+        &self,
+        from: Place,
+        to: Place,
+    ) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
+        self.by_place
+            .range(from..to.max(from))
+            .map(|(_, event)| event)
+    }
+
+    /// All events, oldest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Event>> {
+        self.by_place.values()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_place.len()
+    }
+}

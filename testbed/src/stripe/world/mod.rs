@@ -1,0 +1,59 @@
+//! What really happened at the fake Stripe: objects, events and the bookings behind them.
+//!
+//! Invariant: the world changes only through steps of the state machines (or what a test puts in
+//! by hand), whatever was delivered of it.
+
+pub(crate) mod events;
+pub(crate) mod objects;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::model::API_VERSION;
+use super::story::play::Play;
+use events::{Event, EventLog};
+use objects::Objects;
+
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) objects: Objects,
+    pub(crate) events: EventLog,
+    pub(crate) plays: Vec<Play>,
+    /// Bookings planned so far; numbers the next one.
+    pub(crate) planned: u64,
+}
+
+/// An event about to happen.
+#[derive(Debug)]
+pub(crate) struct NewEvent<'a> {
+    pub(crate) id: String,
+    pub(crate) kind: &'a str,
+    pub(crate) object: &'a Value,
+    pub(crate) previous: Option<&'a Value>,
+    pub(crate) created: i64,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) livemode: bool,
+    /// `request.id`; none when Stripe itself caused the event.
+    pub(crate) request: Option<String>,
+    pub(crate) visible_ms: i64,
+}
+
+impl World {
+    /// Appends the event to the log and returns it.
+    pub(crate) fn emit(&mut self, new: NewEvent<'_>) -> Arc<Event> {
+        let mut data = json!({ "object": new.object });
+        if let (Some(data), Some(previous)) = (data.as_object_mut(), new.previous) {
+            data.insert("previous_attributes".to_owned(), previous.clone());
+        }
+        let mut value = json!({
+            "id": new.id, "object": "event", "api_version": API_VERSION, "created": new.created,
+            "data": data, "livemode": new.livemode, "pending_webhooks": 1,
+            "request": {"id": new.request, "idempotency_key": null}, "type": new.kind,
+        });
+        if let (Some(value), Some(account)) = (value.as_object_mut(), new.account) {
+            value.insert("account".to_owned(), json!(account));
+        }
+        self.events.append(value, new.account, new.visible_ms)
+    }
+}
