@@ -13,7 +13,7 @@ use reqwest::header::CONTENT_TYPE;
 use sha2::{Digest, Sha256};
 
 use super::clock::millis;
-use super::faults::{Duplicate, Fate};
+use super::faults::{Duplicate, Fate, Faults};
 use super::history::{Line, Phase};
 use super::inner::Shared;
 use super::lock;
@@ -56,6 +56,20 @@ pub(crate) fn dispatch(inner: &Shared, event: Arc<Event>) {
         inner.history.write(inner.clock.now_ms(), &line);
         return;
     }
+    start(inner, event, fate);
+}
+
+/// Sends an event again without any fault, whatever became of it before.
+pub(crate) fn resend(inner: &Shared, event: Arc<Event>) {
+    let clean = Faults::default().decide(inner.config.seed, &event.id);
+    lock(&inner.deliveries)
+        .entry(event.id.clone())
+        .or_insert_with(|| Delivery::new(event.id.clone(), event.kind.clone(), clean.clone()))
+        .done = false;
+    start(inner, event, clean);
+}
+
+fn start(inner: &Shared, event: Arc<Event>, fate: Fate) {
     let shared = Arc::clone(inner);
     inner.runtime.spawn(async move {
         deliver(&shared, &event, &fate).await;
@@ -100,11 +114,14 @@ async fn until_accepted(inner: &Shared, event: &Event, mut lose_answer: bool) {
         }
         let wait = pause.mul_f64(jitter.random_range(0.5..=1.0));
         let due = inner.clock.now_ms().saturating_add(millis(wait));
-        if due > ends {
+        if due <= ends {
+            inner.clock.sleep_until(due).await;
+        }
+        // The clock may have been advanced far beyond what was due.
+        if due > ends || inner.clock.now_ms() > ends {
             change(inner, &event.id, |delivery| delivery.gave_up = true);
             return;
         }
-        inner.clock.sleep_until(due).await;
         pause = pause.saturating_mul(2).min(policy.retry_cap);
     }
 }

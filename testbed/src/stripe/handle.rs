@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::conductor::{Order, Score, When, perform, prepare};
-use super::delivery::{dispatch, phase, post, sign};
+use super::delivery::{dispatch, phase, post, resend, sign};
 use super::faults::{ApiFault, Faults};
 use super::history::{Line, Phase};
 use super::inner::{Inner, Shared};
@@ -21,7 +21,7 @@ use super::truth::Truth;
 use super::world::NewEvent;
 
 /// An event put in by hand: the object becomes as given, and an event says so.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewObjectEvent {
     /// The event's type.
@@ -120,12 +120,13 @@ impl Control {
         lock(&self.0.world).objects.put(account, object);
     }
 
-    /// Sends an event's webhook (again), as a resend from the Dashboard does.
+    /// Sends an event's webhook (again) without faults, as a resend from the Dashboard does;
+    /// false if there is no such event.
     pub fn resend(&self, event_id: &str) -> bool {
         let event = lock(&self.0.world).events.find(event_id);
         let found = event.is_some();
         if let Some(event) = event {
-            dispatch(&self.0, event);
+            resend(&self.0, event);
         }
         found
     }
