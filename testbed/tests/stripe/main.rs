@@ -14,6 +14,7 @@
 mod support;
 
 mod api_faults;
+mod cli;
 mod control;
 mod delivery;
 mod delivery_faults;

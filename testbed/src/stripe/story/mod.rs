@@ -3,8 +3,10 @@
 //! A story is data, fixed by the seed and the booking's number before anything happens;
 //! [`play`] carries its actions out on the objects.
 
+mod aftermath;
+mod payment;
 pub(crate) mod play;
-mod play_after;
+mod scenes;
 pub(crate) mod script;
 
 use serde::{Deserialize, Serialize};
@@ -104,7 +106,7 @@ pub(crate) enum Action {
     OpenSession,
     CreateIntent { manual: bool },
     AttachMethod,
-    RequireAction,
+    AskCustomer,
     Process,
     Decline { code: &'static str },
     Authorize,
