@@ -1,0 +1,118 @@
+//! What the ledger holds of a window, and how far the log has been applied.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
+use shared::diffs::{Disposition, LedgerRow};
+use shared::ids::{AccountId, EventId};
+use shared::windows::Window;
+
+use super::at;
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    id: String,
+    #[diesel(sql_type = Text)]
+    disposition: String,
+    #[diesel(sql_type = Timestamptz)]
+    received_at: DateTime<Utc>,
+}
+
+impl Row {
+    /// `None` for an id that Stripe could not have listed.
+    fn read(self) -> Option<LedgerRow> {
+        Some(LedgerRow {
+            id: EventId::parse(&self.id).ok()?,
+            // A word that a newer processor writes is nothing this version can call drift.
+            disposition: Disposition::parse(&self.disposition).unwrap_or(Disposition::Applied),
+            received_at: self.received_at.timestamp(),
+        })
+    }
+}
+
+/// The compared set: snapshot events of one account and mode, created in the window. Thin events
+/// are in another list of Stripe's and carry versioned types (`v1.…`).
+pub fn window_rows(
+    connection: &mut PgConnection,
+    account: Option<&AccountId>,
+    livemode: bool,
+    window: Window,
+) -> QueryResult<Vec<LedgerRow>> {
+    let rows: Vec<Row> = sql_query(
+        "SELECT id, disposition, received_at FROM events \
+         WHERE created >= $1 AND created < $2 AND record_kind = 'event' \
+           AND account IS NOT DISTINCT FROM $3 AND livemode = $4 AND type !~ '^v[0-9]+[.]'",
+    )
+    .bind::<Timestamptz, _>(at(window.from()))
+    .bind::<Timestamptz, _>(at(window.to()))
+    .bind::<Nullable<Text>, _>(account.map(AccountId::as_str))
+    .bind::<Bool, _>(livemode)
+    .load(connection)?;
+    Ok(rows.into_iter().filter_map(Row::read).collect())
+}
+
+/// Those of `ids` that the ledger holds, under whatever account, mode or second.
+pub fn rows_by_id(connection: &mut PgConnection, ids: &[EventId]) -> QueryResult<Vec<LedgerRow>> {
+    let ids: Vec<&str> = ids.iter().map(EventId::as_str).collect();
+    let rows: Vec<Row> =
+        sql_query("SELECT id, disposition, received_at FROM events WHERE id = ANY($1)")
+            .bind::<Array<Text>, _>(ids)
+            .load(connection)?;
+    Ok(rows.into_iter().filter_map(Row::read).collect())
+}
+
+/// `next_offset` of each partition of `topic` that has one.
+pub fn progress(connection: &mut PgConnection, topic: &str) -> QueryResult<BTreeMap<i32, i64>> {
+    #[derive(QueryableByName)]
+    struct Progress {
+        #[diesel(sql_type = Integer)]
+        partition: i32,
+        #[diesel(sql_type = BigInt)]
+        next_offset: i64,
+    }
+    let rows: Vec<Progress> =
+        sql_query("SELECT partition, next_offset FROM partition_progress WHERE topic = $1")
+            .bind::<Text, _>(topic)
+            .load(connection)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.partition, row.next_offset))
+        .collect())
+}
+
+/// Whether a hole in the log was found since `since` (seconds since 1970): what was acknowledged
+/// may be lost with it.
+pub fn has_hole_since(connection: &mut PgConnection, topic: &str, since: i64) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Bool)]
+        found: bool,
+    }
+    sql_query(
+        "SELECT EXISTS (SELECT 1 FROM log_holes WHERE topic = $1 AND found_at >= $2) AS found",
+    )
+    .bind::<Text, _>(topic)
+    .bind::<Timestamptz, _>(at(since))
+    .get_result::<Found>(connection)
+    .map(|row| row.found)
+}
+
+/// The connected accounts that the ledger has seen, sorted.
+pub fn accounts_seen(connection: &mut PgConnection) -> QueryResult<Vec<AccountId>> {
+    #[derive(QueryableByName)]
+    struct Account {
+        #[diesel(sql_type = Text)]
+        account: String,
+    }
+    let rows: Vec<Account> =
+        sql_query("SELECT DISTINCT account FROM objects WHERE account <> '' ORDER BY account")
+            .load(connection)?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| AccountId::parse(&row.account).ok())
+        .collect())
+}

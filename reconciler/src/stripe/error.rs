@@ -1,0 +1,83 @@
+//! How a call to Stripe, or a walk through its lists, can fail.
+
+use super::walk::WalkError;
+
+/// Why there is no answer to go on with. Nothing was changed at Stripe: we only read.
+#[derive(Debug, thiserror::Error)]
+pub enum StripeError {
+    /// No connection, a time-out or a cut connection, after every attempt.
+    #[error("Stripe can't be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// An answer of 2xx whose body is not what Stripe documents.
+    #[error("Stripe's answer can't be read: {what}")]
+    Unreadable {
+        what: &'static str,
+        #[source]
+        cause: Option<serde_json::Error>,
+    },
+    /// An answer of 2xx that is larger than we are willing to hold.
+    #[error("Stripe's answer is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    /// Any other answer than 2xx. Stripe's own words, without anything we sent.
+    #[error("Stripe answered {status} ({kind}): {message}")]
+    Refused {
+        status: u16,
+        /// Stripe's `error.code`, else its `error.type`, else `unknown`.
+        kind: String,
+        message: String,
+        request_id: Option<String>,
+    },
+    /// The list could not be walked to its end.
+    #[error("the list of events can't be walked to its end")]
+    Walk(#[from] WalkError),
+    /// A request that we could not even build.
+    #[error("the request can't be built")]
+    Request(#[source] reqwest::Error),
+}
+
+impl StripeError {
+    /// The same call will fail for ever: the object is gone, or was never ours.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => matches!(status, 400 | 404 | 410),
+            Self::TooLarge { .. } => true,
+            Self::Unreachable(_) | Self::Unreadable { .. } | Self::Walk(_) | Self::Request(_) => {
+                false
+            }
+        }
+    }
+
+    /// The cursor of a list lies behind Stripe's 30 days.
+    ///
+    /// Stripe publishes no code for it, only words ("aged out of our retention policy", seen by
+    /// estuary/connectors #2731); a cursor that is no longer found at all means the same.
+    pub fn is_aged_out(&self) -> bool {
+        match self {
+            Self::Refused {
+                status: 400 | 404,
+                kind,
+                message,
+                ..
+            } => kind == "resource_missing" || message.contains("aged out"),
+            Self::Refused { .. }
+            | Self::TooLarge { .. }
+            | Self::Unreachable(_)
+            | Self::Unreadable { .. }
+            | Self::Walk(_)
+            | Self::Request(_) => false,
+        }
+    }
+
+    /// A stable word for metrics and rows.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Unreadable { .. } => "unreadable",
+            Self::TooLarge { .. } => "too_large",
+            Self::Refused { status: 429, .. } => "rate_limited",
+            Self::Refused { .. } => "refused",
+            Self::Walk(_) => "walk",
+            Self::Request(_) => "request",
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Whether a failed call is made again, when, and where: one pure decision.
+//!
+//! The rules are those of Stripe's own client libraries (stripe-node `RequestSender`,
+//! stripe-python `_http_client.py`), but for two additions: 429 is retried, because a sweep has
+//! nothing better to do and its calls are paced; `Retry-After` is honoured where it is there.
+//!
+//! Deliberately absent: sending, sleeping, choosing the jitter.
+
+use std::time::Duration;
+
+/// First pause. Source: stripe-node `INITIAL_NETWORK_RETRY_DELAY_SEC`.
+const BASE: Duration = Duration::from_millis(500);
+/// Longest pause of ours. Source: stripe-node `MAX_NETWORK_RETRY_DELAY_SEC`.
+const CAP: Duration = Duration::from_secs(5);
+/// Longest pause that a `Retry-After` may ask for; the libraries' own bound.
+const RETRY_AFTER_CAP: Duration = Duration::from_secs(60);
+
+/// How one attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No connection, a time-out, or a connection cut: nobody knows, and reading again is harmless.
+    Connection,
+    /// An answer of 2xx that is not whole or not JSON.
+    Unreadable,
+    /// A 2xx answer beyond the bound on its size: it will not shrink.
+    TooLarge,
+    /// Any answer that is not 2xx.
+    Status {
+        status: u16,
+        /// `Stripe-Should-Retry`, where it says `true` or `false`.
+        should_retry: Option<bool>,
+        /// `Retry-After` in whole seconds, where it is there and readable.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    GiveUp,
+    Retry {
+        /// Pause before the next attempt.
+        after: Duration,
+        /// Send the next attempt to the next of the configured addresses.
+        elsewhere: bool,
+        /// The pause is for everyone, not for this call alone.
+        hold_all: bool,
+    },
+}
+
+/// Decides on the `attempt`-th failure (the first is 0) of at most `attempts`; `jitter` in 0..=1.
+pub fn decide(fault: Fault, attempt: u32, attempts: u32, jitter: f64) -> Verdict {
+    let last = attempt.saturating_add(1) >= attempts;
+    if last || !is_worth_it(fault) {
+        return Verdict::GiveUp;
+    }
+    let pause = backoff(attempt, jitter);
+    let (asked, elsewhere, hold_all) = match fault {
+        Fault::Connection => (None, true, false),
+        Fault::Unreadable | Fault::TooLarge => (None, false, false),
+        Fault::Status {
+            status,
+            retry_after,
+            ..
+        } => (retry_after, status == 503, status == 429),
+    };
+    Verdict::Retry {
+        after: pause.max(asked.unwrap_or_default().min(RETRY_AFTER_CAP)),
+        elsewhere,
+        hold_all,
+    }
+}
+
+fn is_worth_it(fault: Fault) -> bool {
+    match fault {
+        Fault::Connection | Fault::Unreadable => true,
+        Fault::TooLarge => false,
+        Fault::Status {
+            should_retry: Some(said),
+            ..
+        } => said,
+        Fault::Status {
+            status,
+            should_retry: None,
+            ..
+        } => status == 409 || status == 429 || status >= 500,
+    }
+}
+
+/// 0.5 s · 2ⁿ up to 5 s, of which 50 to 100 %.
+fn backoff(attempt: u32, jitter: f64) -> Duration {
+    let full = BASE
+        .checked_mul(1u32.checked_shl(attempt.min(16)).unwrap_or(u32::MAX))
+        .map_or(CAP, |pause| pause.min(CAP));
+    full.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, reason = "tests fail by panicking")]
+    use super::*;
+
+    fn status(status: u16, should_retry: Option<bool>) -> Fault {
+        Fault::Status {
+            status,
+            should_retry,
+            retry_after: None,
+        }
+    }
+
+    fn retries(fault: Fault) -> bool {
+        decide(fault, 0, 5, 0.5) != Verdict::GiveUp
+    }
+
+    #[test]
+    fn stripes_own_word_wins_over_the_status() {
+        assert!(!retries(status(500, Some(false))));
+        assert!(!retries(status(429, Some(false))));
+        assert!(!retries(status(409, Some(false))));
+        assert!(retries(status(400, Some(true))));
+        assert!(retries(status(404, Some(true))));
+    }
+
+    #[test]
+    fn without_a_word_only_passing_troubles_are_retried() {
+        for code in [409, 429, 500, 502, 503, 504, 599] {
+            assert!(retries(status(code, None)), "{code}");
+        }
+        for code in [301, 307, 400, 401, 402, 403, 404, 413, 422] {
+            assert!(!retries(status(code, None)), "{code}");
+        }
+        assert!(retries(Fault::Connection) && retries(Fault::Unreadable));
+        assert!(!retries(Fault::TooLarge));
+    }
+
+    #[test]
+    fn attempts_are_bounded() {
+        assert_eq!(decide(Fault::Connection, 4, 5, 0.0), Verdict::GiveUp);
+        assert_eq!(decide(Fault::Connection, 0, 1, 0.0), Verdict::GiveUp);
+        assert_eq!(decide(Fault::Connection, u32::MAX, 0, 0.0), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn pauses_double_up_to_five_seconds_and_are_jittered_downwards() {
+        let millis = |n, jitter| backoff(n, jitter).as_millis();
+        assert_eq!(
+            [0, 1, 2, 3, 4, 99].map(|n| millis(n, 1.0)),
+            [500, 1_000, 2_000, 4_000, 5_000, 5_000]
+        );
+        assert_eq!(millis(0, 0.0), 250);
+        assert_eq!(millis(99, 0.0), 2_500);
+    }
+
+    #[test]
+    fn retry_after_is_honoured_within_its_bound() {
+        let asked = |seconds| {
+            let fault = Fault::Status {
+                status: 429,
+                should_retry: None,
+                retry_after: Some(Duration::from_secs(seconds)),
+            };
+            match decide(fault, 0, 5, 1.0) {
+                Verdict::Retry {
+                    after, hold_all, ..
+                } => (after.as_secs_f64(), hold_all),
+                Verdict::GiveUp => panic!("429 is retried"),
+            }
+        };
+        assert_eq!(asked(7), (7.0, true));
+        assert_eq!(asked(0), (0.5, true));
+        assert_eq!(asked(86_400), (60.0, true));
+    }
+
+    #[test]
+    fn only_an_absent_server_sends_us_to_the_next_address() {
+        let elsewhere = |fault| {
+            matches!(
+                decide(fault, 0, 5, 0.5),
+                Verdict::Retry {
+                    elsewhere: true,
+                    ..
+                }
+            )
+        };
+        assert!(elsewhere(Fault::Connection) && elsewhere(status(503, None)));
+        assert!(!elsewhere(status(500, None)) && !elsewhere(status(429, None)));
+        assert!(!elsewhere(Fault::Unreadable));
+    }
+}

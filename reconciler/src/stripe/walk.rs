@@ -1,0 +1,279 @@
+//! How a list is walked page by page, backwards in time, without trusting the server.
+//!
+//! Keeps: the walk ends, whatever the server answers; every item of a page is yielded at most
+//! once; it ends *well* only when the server had nothing left to give after the last item.
+//! Repeated pages, empty pages that promise more and full pages that promise nothing more are
+//! asked for again or checked; a list that leads nowhere is an error, never a short result.
+//!
+//! Deliberately absent: the calls. Source: <https://docs.stripe.com/api/pagination>.
+
+use std::collections::HashSet;
+
+use shared::ids::EventId;
+
+/// How often in a row a page may bring nothing new before the list is given up on.
+const STALLS: u32 = 3;
+
+/// The bounds of one walk.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Items asked for at once; at most 100 by Stripe's rules.
+    pub page_size: usize,
+    /// Items in all, which is what one sweep can hold.
+    pub items: usize,
+}
+
+/// Why a walk did not reach its end. What was yielded before is right, but not all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WalkError {
+    #[error("the list holds more than {limit} events")]
+    TooMany { limit: usize },
+    #[error("the list leads nowhere: {STALLS} pages in a row brought nothing new")]
+    Stuck,
+}
+
+/// What comes after a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Ask for the page after this item; `None`: for the first page (again).
+    Ask(Option<EventId>),
+    Done,
+}
+
+/// One walk: remembers what was seen and where it stands.
+#[derive(Debug)]
+pub struct Walk {
+    limits: Limits,
+    seen: HashSet<EventId>,
+    after: Option<EventId>,
+    stalls: u32,
+}
+
+impl Walk {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            seen: HashSet::new(),
+            after: None,
+            stalls: 0,
+        }
+    }
+
+    /// The item after which the next page begins; `None` for the first.
+    pub fn after(&self) -> Option<&EventId> {
+        self.after.as_ref()
+    }
+
+    /// Takes a page's ids, newest first as Stripe sends them, and tells for each whether it is
+    /// new, and what to ask next.
+    ///
+    /// # Errors
+    /// [`WalkError`]: the walk can't be ended well; the caller must not take the list for whole.
+    pub fn accept(
+        &mut self,
+        ids: &[EventId],
+        has_more: bool,
+    ) -> Result<(Vec<bool>, Next), WalkError> {
+        let fresh: Vec<bool> = ids.iter().map(|id| self.seen.insert(id.clone())).collect();
+        if self.seen.len() > self.limits.items {
+            let limit = self.limits.items;
+            return Err(WalkError::TooMany { limit });
+        }
+        let last_fresh = ids
+            .iter()
+            .zip(&fresh)
+            .rev()
+            .find_map(|(id, fresh)| fresh.then(|| id.clone()));
+        let next = match last_fresh {
+            Some(last) => {
+                self.stalls = 0;
+                self.after = Some(last);
+                // A full page may end the list, or may be all that a wrong has_more lets us see.
+                let whole = ids.len() >= self.limits.page_size;
+                if has_more || whole {
+                    self.ask()
+                } else {
+                    Next::Done
+                }
+            }
+            None if ids.is_empty() && !has_more => Next::Done,
+            None => {
+                self.stalls += 1;
+                if self.stalls >= STALLS {
+                    return Err(WalkError::Stuck);
+                }
+                self.ask()
+            }
+        };
+        Ok((fresh, next))
+    }
+
+    fn ask(&self) -> Next {
+        Next::Ask(self.after.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "tests fail by panicking"
+    )]
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: Limits = Limits {
+        page_size: 3,
+        items: 1_000,
+    };
+
+    fn id(n: usize) -> EventId {
+        EventId::parse(&format!("evt_{n}")).unwrap()
+    }
+
+    fn ids(range: std::ops::Range<usize>) -> Vec<EventId> {
+        range.map(id).collect()
+    }
+
+    #[test]
+    fn short_page_that_promises_nothing_ends_the_walk() {
+        let mut walk = Walk::new(LIMITS);
+        assert_eq!(walk.accept(&ids(0..2), false).unwrap().1, Next::Done);
+    }
+
+    #[test]
+    fn empty_list_ends_at_once() {
+        assert_eq!(Walk::new(LIMITS).accept(&[], false).unwrap().1, Next::Done);
+    }
+
+    #[test]
+    fn full_page_is_checked_even_if_it_promises_nothing_more() {
+        let mut walk = Walk::new(LIMITS);
+        let (_, next) = walk.accept(&ids(0..3), false).unwrap();
+        assert_eq!(next, Next::Ask(Some(id(2))));
+        assert_eq!(walk.accept(&[], false).unwrap().1, Next::Done);
+    }
+
+    #[test]
+    fn repeated_page_is_asked_for_again_and_yields_nothing_twice() {
+        let mut walk = Walk::new(LIMITS);
+        walk.accept(&ids(0..3), true).unwrap();
+        let (fresh, next) = walk.accept(&ids(0..3), true).unwrap();
+        assert_eq!(fresh, [false; 3]);
+        assert_eq!(next, Next::Ask(Some(id(2))));
+        let (fresh, next) = walk.accept(&ids(3..5), false).unwrap();
+        assert_eq!((fresh, next), (vec![true; 2], Next::Done));
+    }
+
+    #[test]
+    fn page_repeated_for_ever_is_an_error_and_no_end() {
+        let mut walk = Walk::new(LIMITS);
+        walk.accept(&ids(0..3), true).unwrap();
+        let outcomes: Vec<_> = (0..3).map(|_| walk.accept(&ids(0..3), true)).collect();
+        assert_eq!(outcomes[2], Err(WalkError::Stuck));
+    }
+
+    #[test]
+    fn repeated_page_that_promises_nothing_more_is_no_end_either() {
+        let mut walk = Walk::new(LIMITS);
+        walk.accept(&ids(0..3), true).unwrap();
+        let (_, next) = walk.accept(&ids(0..3), false).unwrap();
+        assert_eq!(next, Next::Ask(Some(id(2))));
+    }
+
+    #[test]
+    fn empty_pages_that_promise_more_are_an_error_and_no_end() {
+        let mut walk = Walk::new(LIMITS);
+        walk.accept(&ids(0..3), true).unwrap();
+        walk.accept(&[], true).unwrap();
+        walk.accept(&[], true).unwrap();
+        assert_eq!(walk.accept(&[], true), Err(WalkError::Stuck));
+    }
+
+    #[test]
+    fn more_items_than_one_sweep_holds_are_an_error() {
+        let mut walk = Walk::new(Limits {
+            page_size: 3,
+            items: 4,
+        });
+        walk.accept(&ids(0..3), true).unwrap();
+        assert_eq!(
+            walk.accept(&ids(3..6), true),
+            Err(WalkError::TooMany { limit: 4 })
+        );
+    }
+
+    /// What a server may do to one page.
+    #[derive(Debug, Clone, Copy)]
+    enum Trick {
+        None,
+        RepeatLast,
+        Empty,
+        LieMore,
+        LieEnd,
+        LateItem,
+    }
+
+    fn trick() -> impl Strategy<Value = Trick> {
+        prop_oneof![
+            4 => Just(Trick::None),
+            1 => Just(Trick::RepeatLast),
+            1 => Just(Trick::Empty),
+            1 => Just(Trick::LieMore),
+            1 => Just(Trick::LieEnd),
+            1 => Just(Trick::LateItem),
+        ]
+    }
+
+    proptest! {
+        /// Against a list whose pages are repeated, empty, grow at the head or lie about their
+        /// end, the walk ends, and a walk that ends well has seen all that was there when it began.
+        #[test]
+        fn walk_against_an_adversarial_list_ends_and_never_skips(
+            size in 0usize..60,
+            tricks in prop::collection::vec(trick(), 0..80),
+        ) {
+            let mut list: Vec<EventId> = ids(0..size);
+            let mut walk = Walk::new(LIMITS);
+            let (mut yielded, mut last_page, mut late) = (Vec::new(), Vec::new(), 10_000);
+            let mut tricks = tricks.into_iter();
+            let mut calls = 0;
+            let outcome = loop {
+                calls += 1;
+                prop_assert!(calls < 1_000, "the walk does not end");
+                let trick = tricks.next().unwrap_or(Trick::None);
+                if let Trick::LateItem = trick {
+                    late += 1;
+                    list.insert(0, id(late));
+                }
+                let start = walk.after().map_or(0, |after| {
+                    list.iter().position(|id| id == after).unwrap() + 1
+                });
+                let end = (start + LIMITS.page_size).min(list.len());
+                let (mut page, mut more) = (list[start..end].to_vec(), end < list.len());
+                match trick {
+                    Trick::RepeatLast if !last_page.is_empty() => page.clone_from(&last_page),
+                    Trick::Empty => (page, more) = (Vec::new(), true),
+                    Trick::LieMore => more = true,
+                    // A short page without a successor is Stripe's word that there is none.
+                    Trick::LieEnd => more = more && page.len() < LIMITS.page_size,
+                    Trick::None | Trick::LateItem | Trick::RepeatLast => {}
+                }
+                last_page.clone_from(&page);
+                match walk.accept(&page, more) {
+                    Err(error) => break Err(error),
+                    Ok((fresh, next)) => {
+                        yielded.extend(page.iter().zip(fresh).filter(|(_, f)| *f).map(|(i, _)| i.clone()));
+                        if next == Next::Done { break Ok(()) }
+                    }
+                }
+            };
+            let distinct: HashSet<&EventId> = yielded.iter().collect();
+            prop_assert_eq!(distinct.len(), yielded.len(), "yielded twice");
+            if outcome.is_ok() {
+                prop_assert!((0..size).all(|n| distinct.contains(&id(n))), "skipped");
+            }
+        }
+    }
+}

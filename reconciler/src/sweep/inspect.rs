@@ -1,0 +1,160 @@
+//! Reading both sides of one window: the part that changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::diffs::{self, Comparison, LedgerRow};
+use shared::ids::{AccountId, EventId};
+use shared::kafka::producer::EventLog;
+use shared::windows::{STRIPE_RETENTION_S, Window};
+
+use super::{Engine, SweepError};
+use crate::store::ledger;
+use crate::stripe::{ListedEvent, Lister, Query, StripeError};
+
+/// How near to Stripe's 30 days a cursor must lie to be believed to have aged out, in seconds.
+const AGED_OUT_MARGIN_S: i64 = 86_400;
+
+/// What Stripe lists for a window.
+#[derive(Debug)]
+pub struct Listed {
+    /// What the list covers: the window, or less where its begin has aged out.
+    pub window: Window,
+    /// The part of the window that has aged out while it was listed.
+    pub aged_out: Option<Window>,
+    /// Every id of the window.
+    pub ids: Vec<EventId>,
+    /// Those that the ledger did not hold when they were listed, with their bytes.
+    pub unknown: BTreeMap<EventId, ListedEvent>,
+}
+
+/// Whether the bytes of unknown events are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Unknown,
+    Nothing,
+}
+
+impl<L: EventLog> Engine<L> {
+    /// Lists a window to its end. Only events that the ledger lacks are kept with their bytes: one
+    /// that it holds it holds for ever.
+    ///
+    /// # Errors
+    /// [`SweepError`]: nothing may be concluded from what was listed so far.
+    pub async fn list(
+        &self,
+        account: Option<&AccountId>,
+        window: Window,
+        keep: Keep,
+    ) -> Result<Listed, SweepError> {
+        let query = Query {
+            account: account.cloned(),
+            window,
+            types: &[],
+            max_events: self.limits.max_events,
+        };
+        let mut lister = Lister::new(&self.client, query);
+        let mut listed = Listed {
+            window,
+            aged_out: None,
+            ids: Vec::new(),
+            unknown: BTreeMap::new(),
+        };
+        loop {
+            let page = match lister.next_page().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(listed),
+                Err(error) => return self.aged_out(error, lister.oldest(), listed).await,
+            };
+            listed.ids.extend(page.iter().map(|event| event.id.clone()));
+            if keep == Keep::Unknown {
+                let unknown = self.without_known(page).await?;
+                listed
+                    .unknown
+                    .extend(unknown.into_iter().map(|event| (event.id.clone(), event)));
+            }
+        }
+    }
+
+    /// A cursor that aged out in the middle of a walk ends it: what lies behind it is gone, and
+    /// what lies before it was seen. Anywhere else the same words are a fault of the server's, and
+    /// the window stays open.
+    async fn aged_out(
+        &self,
+        error: StripeError,
+        oldest: Option<i64>,
+        mut listed: Listed,
+    ) -> Result<Listed, SweepError> {
+        let now = self.client.now().await?;
+        let edge = now.saturating_sub(STRIPE_RETENTION_S - AGED_OUT_MARGIN_S);
+        let Some(oldest) = oldest.filter(|oldest| error.is_aged_out() && *oldest < edge) else {
+            return Err(error.into());
+        };
+        // Others of the same second may be behind the cursor: that second is not whole.
+        let whole_from = oldest.saturating_add(1);
+        let Some(window) = Window::new(whole_from, listed.window.to()) else {
+            return Err(error.into());
+        };
+        listed.aged_out = Window::new(listed.window.from(), whole_from);
+        listed.window = window;
+        Ok(listed)
+    }
+
+    /// Those of a page that the ledger doesn't hold.
+    pub(crate) async fn without_known(
+        &self,
+        page: Vec<ListedEvent>,
+    ) -> Result<Vec<ListedEvent>, SweepError> {
+        let ids: Vec<EventId> = page.iter().map(|event| event.id.clone()).collect();
+        let rows = self
+            .store
+            .run("rows_by_id", move |connection| {
+                ledger::rows_by_id(connection, &ids)
+            })
+            .await?;
+        let known: BTreeSet<EventId> = rows.into_iter().map(|row| row.id).collect();
+        Ok(page
+            .into_iter()
+            .filter(|event| !known.contains(&event.id))
+            .collect())
+    }
+
+    /// Compares what was listed with the ledger. The barrier must have been passed since.
+    ///
+    /// # Errors
+    /// [`SweepError::Store`].
+    pub async fn compare(
+        &self,
+        account: Option<&AccountId>,
+        listed: &Listed,
+        now: i64,
+    ) -> Result<Comparison, SweepError> {
+        let (account, window, livemode) = (account.cloned(), listed.window, self.limits.livemode);
+        let ids = listed.ids.clone();
+        let rows = self
+            .store
+            .run("compare_window", move |connection| {
+                let mut rows = ledger::window_rows(connection, account.as_ref(), livemode, window)?;
+                let absent = absent(&ids, &rows);
+                // A row under another account or mode than the list's is still no gap: publishing
+                // the event again would change nothing.
+                rows.extend(ledger::rows_by_id(connection, &absent)?);
+                Ok(rows)
+            })
+            .await?;
+        let limit = i64::try_from(self.limits.parked_limit.as_secs()).unwrap_or(i64::MAX);
+        // What aged out was listed in part and can't be compared, but what was seen can be asked.
+        Ok(diffs::compare(
+            &listed.ids,
+            &rows,
+            now.saturating_sub(limit),
+        ))
+    }
+}
+
+fn absent(ids: &[EventId], rows: &[LedgerRow]) -> Vec<EventId> {
+    let held: BTreeSet<&EventId> = rows.iter().map(|row| &row.id).collect();
+    ids.iter()
+        .filter(|id| !held.contains(id))
+        .cloned()
+        .collect()
+}

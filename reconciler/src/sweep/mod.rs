@@ -1,0 +1,89 @@
+//! The sweeps: what each does, from listing to record.
+//!
+//! Invariants: a cursor moves only after everything that was missing before it was acknowledged
+//! by the log; nothing is compared before the barrier is passed; what fails leaves its window
+//! open and is done again.
+//!
+//! Deliberately absent: when they run (see [`crate::service`]).
+
+pub mod inspect;
+pub mod pending;
+pub mod refetch;
+pub mod window;
+
+use std::time::Duration;
+
+use shared::kafka::producer::EventLog;
+
+use crate::barrier::{Barrier, BarrierError};
+use crate::publish::Publisher;
+use crate::store::{Store, StoreError};
+use crate::stripe::{Client, StripeError};
+
+/// The bounds of all sweeps.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The mode whose events are compared.
+    pub livemode: bool,
+    /// How far in the past a window ends, in seconds.
+    pub lag_s: i64,
+    /// How far before the cursor a window begins, in seconds.
+    pub overlap_s: i64,
+    /// Longest stretch that one sweep moves the cursor by, in seconds.
+    pub span_s: i64,
+    /// Events that one sweep may list.
+    pub max_events: usize,
+    /// How long an event may stay parked before it is drift.
+    pub parked_limit: Duration,
+    /// How long to wait for another sweep's repair to end.
+    pub lock_patience: Duration,
+    /// How long a booking may wait for its money before its payment is looked at.
+    pub pending_after: Duration,
+    /// Objects that one look at waiting bookings may retrieve.
+    pub pending_batch: i64,
+    /// Pause between the second in doubt and its refetch.
+    pub refetch_pause: Duration,
+}
+
+/// What a sweep works with.
+pub struct Engine<L> {
+    pub client: Client,
+    pub store: Store,
+    pub publisher: Publisher<L>,
+    pub barrier: Barrier,
+    pub limits: Limits,
+}
+
+/// Why a sweep broke off. Its window stays open.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    #[error("Stripe's side can't be read")]
+    Stripe(#[from] StripeError),
+    #[error("our side can't be read or written")]
+    Store(#[from] StoreError),
+    #[error("it isn't known whether the log has been applied")]
+    Barrier(#[from] BarrierError),
+    #[error("another sweep was repairing all the time")]
+    Busy,
+}
+
+impl SweepError {
+    /// Our connection, and with it our lock, is gone: no sweep may go on.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Lost)
+            | Self::Barrier(BarrierError::Progress(StoreError::Lost)) => true,
+            Self::Store(_) | Self::Stripe(_) | Self::Barrier(_) | Self::Busy => false,
+        }
+    }
+}
+
+impl<L: EventLog> Engine<L> {
+    /// Waits for the right to repair; see [`crate::store::Lock::Repair`].
+    pub(crate) async fn repair_lock(&self) -> Result<crate::store::LockGuard, SweepError> {
+        self.store
+            .lock_for(crate::store::Lock::Repair, self.limits.lock_patience)
+            .await?
+            .ok_or(SweepError::Busy)
+    }
+}

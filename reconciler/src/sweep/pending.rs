@@ -1,0 +1,547 @@
+//! Bookings that wait longer than they should: ask Stripe what became of their payments.
+//!
+//! An event can fail to exist, so a complete list of events proves nothing about a booking
+//! (<https://docs.stripe.com/events/manage-webhook-endpoints>). What is not listed is published as
+//! an observation of the object itself.
+//!
+//! Invariants: nothing is compared before the barrier is passed; an object whose state is the one
+//! we believe is published by nobody; a booking that stays as it is is asked about less and less
+//! often.
+//!
+//! Deliberately absent: payments that no event and no registration ever named.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use serde::Deserialize;
+use shared::ids::{AccountId, EventId, ObjectId};
+use shared::kafka::headers::Source;
+use shared::kafka::producer::EventLog;
+use shared::windows::{Window, oldest_listed};
+
+use super::{Engine, SweepError};
+use crate::evidence;
+use crate::publish;
+use crate::store::bookings::{self, Believed, Waiting};
+use crate::store::sweeps::{self, Counts, Kind, NewFinding, Outcome, Repair};
+use crate::stripe::{ListedEvent, Lister, Query, Reply, StripeError, objects};
+
+/// Events that move a payment or its session; at most 20 may be asked for at once.
+const TYPES: &[&str] = &[
+    "payment_intent.created",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.partially_funded",
+    "payment_intent.payment_failed",
+    "payment_intent.succeeded",
+    "payment_intent.canceled",
+    "charge.pending",
+    "charge.succeeded",
+    "charge.captured",
+    "charge.failed",
+    "charge.expired",
+    "charge.updated",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+];
+
+/// Events that one look may list: beyond them observations do what the events would have done.
+const MAX_EVENTS: usize = 5_000;
+/// Longest pause between two looks at one booking.
+const LOOK_CAP: Duration = Duration::from_secs(86_400);
+/// Bookings remembered; beyond them all are looked at again.
+const MAX_REMEMBERED: usize = 100_000;
+
+/// When each waiting booking may be looked at again.
+#[derive(Debug, Default)]
+pub struct Looks(HashMap<String, (Instant, u32)>);
+
+impl Looks {
+    fn too_recent(&self, now: Instant) -> Vec<String> {
+        let recent = self.0.iter().filter(|(_, (due, _))| *due > now);
+        recent.map(|(booking, _)| booking.clone()).collect()
+    }
+
+    fn looked(&mut self, booking: &str, now: Instant, base: Duration) {
+        if self.0.len() >= MAX_REMEMBERED {
+            self.0.clear();
+        }
+        let (due, times) = self.0.entry(booking.to_owned()).or_insert((now, 0));
+        *due = now
+            + base
+                .saturating_mul(2u32.saturating_pow((*times).min(16)))
+                .min(LOOK_CAP);
+        *times = times.saturating_add(1);
+    }
+}
+
+/// The figures of one pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Objects retrieved.
+    pub retrieved: usize,
+    /// Of these, in another state than we believe.
+    pub differing: usize,
+    /// Events published.
+    pub events: usize,
+    /// Observations published.
+    pub observations: usize,
+    /// Set when the processor had not caught up: nothing was compared.
+    pub behind: bool,
+}
+
+/// One object as retrieved.
+struct Retrieved {
+    waiting: Waiting,
+    account: Option<AccountId>,
+    reply: Reply,
+    view: View,
+}
+
+/// What of a payment intent or a session is compared.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct View {
+    status: Option<String>,
+    amount_received: Option<i64>,
+    created: i64,
+    payment_intent: Option<Reference>,
+}
+
+/// An id, or the object itself where Stripe expanded it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Reference {
+    Id(String),
+    Expanded { id: String },
+}
+
+impl Reference {
+    fn id(&self) -> &str {
+        match self {
+            Self::Id(id) | Self::Expanded { id } => id,
+        }
+    }
+}
+
+impl View {
+    /// A status or a sum that we do not hold, or an object that we do not know.
+    fn differs(&self, believed: Option<&Believed>) -> bool {
+        let Some(believed) = believed else {
+            return true;
+        };
+        let received = self.amount_received.unwrap_or(0);
+        self.status != believed.status || received != believed.amount_paid.unwrap_or(0)
+    }
+}
+
+impl<L: EventLog> Engine<L> {
+    /// Looks at the bookings that have waited too long.
+    ///
+    /// # Errors
+    /// [`SweepError`]; what was published is acknowledged or will be found again.
+    pub async fn pending(&self, looks: &mut Looks) -> Result<Looked, SweepError> {
+        let (age, limit) = (
+            self.limits.pending_after.as_secs_f64(),
+            self.limits.pending_batch,
+        );
+        let skip = looks.too_recent(Instant::now());
+        let waiting = self
+            .store
+            .run("bookings_waiting", move |connection| {
+                bookings::waiting(connection, age, &skip, limit)
+            })
+            .await?;
+        for one in &waiting {
+            looks.looked(&one.booking_id, Instant::now(), self.limits.pending_after);
+        }
+        let retrieved = self.retrieve_all(waiting).await?;
+        let mut by_account: BTreeMap<Option<AccountId>, Vec<Retrieved>> = BTreeMap::new();
+        for one in retrieved {
+            by_account.entry(one.account.clone()).or_default().push(one);
+        }
+        let mut total = Looked::default();
+        for (account, objects) in by_account {
+            let looked = self.look(account.as_ref(), objects).await?;
+            total.retrieved += looked.retrieved;
+            total.differing += looked.differing;
+            total.events += looked.events;
+            total.observations += looked.observations;
+            total.behind |= looked.behind;
+        }
+        Ok(total)
+    }
+
+    /// Retrieves each object, and the payment intent that a session names.
+    async fn retrieve_all(&self, waiting: Vec<Waiting>) -> Result<Vec<Retrieved>, SweepError> {
+        let mut seen = BTreeSet::new();
+        let mut todo = waiting;
+        let mut retrieved: Vec<Retrieved> = Vec::new();
+        todo.reverse();
+        while let Some(one) = todo.pop() {
+            if !seen.insert((one.account.clone(), one.object_id.clone())) {
+                continue;
+            }
+            let Some(found) = self.retrieve_one(one).await? else {
+                continue;
+            };
+            if let Some(intent) = &found.view.payment_intent {
+                todo.push(Waiting {
+                    object_id: intent.id().to_owned(),
+                    object_type: "payment_intent".to_owned(),
+                    ..found.waiting.clone()
+                });
+            }
+            retrieved.push(found);
+        }
+        Ok(retrieved)
+    }
+
+    /// `None`: Stripe has no such object, or it can't be read; that booking is looked at later.
+    async fn retrieve_one(&self, waiting: Waiting) -> Result<Option<Retrieved>, SweepError> {
+        let account = AccountId::parse(&waiting.account).ok();
+        let path = ObjectId::parse(&waiting.object_id)
+            .ok()
+            .and_then(|id| objects::path(&waiting.object_type, &id));
+        let Some(path) = path else {
+            return Ok(None);
+        };
+        let reply = match objects::retrieve(&self.client, &path, account.as_ref()).await {
+            Ok(reply) => reply,
+            Err(error) if error.is_permanent() => {
+                tracing::warn!(
+                    booking.id = waiting.booking_id, object.id = waiting.object_id,
+                    error = %shared::error::chain(&error), "Stripe does not give a waiting booking's object"
+                );
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let view = serde_json::from_slice(&reply.body).unwrap_or_default();
+        Ok(Some(Retrieved {
+            waiting,
+            account,
+            reply,
+            view,
+        }))
+    }
+
+    async fn look(
+        &self,
+        account: Option<&AccountId>,
+        retrieved: Vec<Retrieved>,
+    ) -> Result<Looked, SweepError> {
+        let count = retrieved.len();
+        let suspects = self.differing(retrieved).await?;
+        let mut looked = Looked {
+            retrieved: count,
+            ..Looked::default()
+        };
+        if suspects.is_empty() {
+            return Ok(looked);
+        }
+        let window = self.window_of(&suspects).await?;
+        let listed = self.list_for(account, window, &suspects).await?;
+        let _guard = self.repair_lock().await?;
+        if self.barrier.wait(&self.store).await?.is_some() {
+            looked.behind = true;
+            return Ok(looked);
+        }
+        // What was in the log when we asked is applied now: only what still differs is wrong.
+        let suspects = self.differing(suspects).await?;
+        looked.differing = suspects.len();
+        if !suspects.is_empty() {
+            let missing = self.still_missing(listed).await?;
+            (looked.events, looked.observations) =
+                self.put_right(account, window, suspects, missing).await?;
+        }
+        Ok(looked)
+    }
+
+    async fn differing(&self, retrieved: Vec<Retrieved>) -> Result<Vec<Retrieved>, SweepError> {
+        let mut differing = Vec::new();
+        for one in retrieved {
+            let (account, object) = (one.waiting.account.clone(), one.waiting.object_id.clone());
+            let believed = self
+                .store
+                .run("object_believed", move |connection| {
+                    bookings::believed(connection, &account, &object)
+                })
+                .await?;
+            if one.view.differs(believed.as_ref()) {
+                differing.push(one);
+            }
+        }
+        Ok(differing)
+    }
+
+    /// From the oldest object's creation to now, as far as Stripe lists it.
+    async fn window_of(&self, suspects: &[Retrieved]) -> Result<Window, SweepError> {
+        let now = self.client.now().await?;
+        let to = now.saturating_add(60);
+        let oldest = suspects
+            .iter()
+            .map(|one| one.view.created)
+            .min()
+            .unwrap_or(now);
+        let from = oldest.clamp(oldest_listed(now), now);
+        Window::new(from, to).ok_or(SweepError::Stripe(StripeError::Unreadable {
+            what: "a date beyond all bounds",
+            cause: None,
+        }))
+    }
+
+    /// The listed events about one of the suspects, with the object that each is about.
+    async fn list_for(
+        &self,
+        account: Option<&AccountId>,
+        window: Window,
+        suspects: &[Retrieved],
+    ) -> Result<Vec<(String, ListedEvent)>, SweepError> {
+        let ids: BTreeSet<&str> = suspects
+            .iter()
+            .map(|one| one.waiting.object_id.as_str())
+            .collect();
+        let query = Query {
+            account: account.cloned(),
+            window,
+            types: TYPES,
+            max_events: MAX_EVENTS,
+        };
+        let (mut lister, mut found) = (Lister::new(&self.client, query), Vec::new());
+        loop {
+            let page = match lister.next_page().await {
+                Ok(Some(page)) => page,
+                // The observation says what the rest of a list that can't be walked would have.
+                Ok(None) | Err(StripeError::Walk(_)) => return Ok(found),
+                Err(error) => return Err(error.into()),
+            };
+            let about = |event: ListedEvent| Some((subject(&event.raw, &ids)?, event));
+            found.extend(page.into_iter().filter_map(about));
+        }
+    }
+
+    async fn still_missing(
+        &self,
+        listed: Vec<(String, ListedEvent)>,
+    ) -> Result<Vec<(String, ListedEvent)>, SweepError> {
+        let events = listed.iter().map(|(_, event)| event.clone()).collect();
+        let unknown = self.without_known(events).await?;
+        let unknown: BTreeSet<EventId> = unknown.into_iter().map(|event| event.id).collect();
+        Ok(listed
+            .into_iter()
+            .filter(|(_, event)| unknown.contains(&event.id))
+            .collect())
+    }
+
+    /// Publishes the missing events; for an object without one, what Stripe answered.
+    async fn put_right(
+        &self,
+        account: Option<&AccountId>,
+        window: Window,
+        suspects: Vec<Retrieved>,
+        missing: Vec<(String, ListedEvent)>,
+    ) -> Result<(usize, usize), SweepError> {
+        let (sweep, rows) = self.note_differing(account, window, &suspects).await?;
+        let row_of: HashMap<&str, i64> = suspects
+            .iter()
+            .zip(&rows)
+            .map(|(one, row)| (one.waiting.object_id.as_str(), *row))
+            .collect();
+        let events = missing
+            .iter()
+            .filter_map(|(object, event)| Some((*row_of.get(object.as_str())?, event)))
+            .collect();
+        let (mut repairs, mut refused) = self.publisher.events(account, events).await;
+        let published = repairs.len();
+        let explained: BTreeSet<&str> = missing.iter().map(|(object, _)| object.as_str()).collect();
+        for (one, row) in suspects.iter().zip(&rows) {
+            if explained.contains(one.waiting.object_id.as_str()) {
+                continue;
+            }
+            match self.observe(account, one).await {
+                Ok(ack) => repairs.push(self.publisher.repair(*row, ack)),
+                Err(why) => refused = refused.or(Some(why)),
+            }
+        }
+        let observations = repairs.len() - published;
+        let missing = suspects.len();
+        self.record_pending(sweep, missing, repairs, refused)
+            .await?;
+        Ok((published, observations))
+    }
+
+    async fn note_differing(
+        &self,
+        account: Option<&AccountId>,
+        window: Window,
+        suspects: &[Retrieved],
+    ) -> Result<(i64, Vec<i64>), SweepError> {
+        let owner = account.cloned();
+        let findings: Vec<NewFinding> = suspects
+            .iter()
+            .map(|one| NewFinding {
+                verdict: evidence::state_differs(
+                    one.waiting.status.as_deref(),
+                    one.view.status.as_deref(),
+                ),
+                event_id: None,
+                object_id: Some(one.waiting.object_id.clone()),
+                booking_id: Some(one.waiting.booking_id.clone()),
+            })
+            .collect();
+        Ok(self
+            .store
+            .run("note_waiting", move |connection| {
+                let sweep = sweeps::begin(connection, Kind::Pending, owner.as_ref(), window)?;
+                let rows = sweeps::find(connection, sweep, owner.as_ref(), &findings)?;
+                Ok((sweep, rows))
+            })
+            .await?)
+    }
+
+    async fn observe(
+        &self,
+        account: Option<&AccountId>,
+        one: &Retrieved,
+    ) -> Result<shared::kafka::producer::Ack, String> {
+        let observed_at = one.reply.sent_at.ok_or("Stripe's answer has no date")?;
+        let made = publish::observation(
+            self.publisher.topic(),
+            account,
+            one.reply.body.clone(),
+            observed_at,
+            Source::Reconciler,
+            Utc::now(),
+        )
+        .map_err(|malformed| shared::error::chain(&malformed))?;
+        self.publisher
+            .publish(made.record)
+            .await
+            .map_err(|error| shared::error::chain(&error))
+    }
+
+    async fn record_pending(
+        &self,
+        sweep: i64,
+        missing: usize,
+        repairs: Vec<Repair>,
+        refused: Option<String>,
+    ) -> Result<(), SweepError> {
+        let counts = Counts {
+            listed: missing,
+            missing,
+            repaired: repairs.len(),
+        };
+        let outcome = match &refused {
+            None => Outcome::Repaired,
+            Some(_) => Outcome::Failed,
+        };
+        self.store
+            .run("record_pending", move |connection| {
+                sweeps::repaired(connection, &repairs)?;
+                sweeps::finish(connection, sweep, outcome, counts, refused.as_deref())
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+/// The one of `ids` that an event is about: its own object, or the payment intent that it names.
+fn subject(raw: &[u8], ids: &BTreeSet<&str>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Event {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        object: Object,
+    }
+    #[derive(Deserialize)]
+    struct Object {
+        id: Option<String>,
+        #[serde(default)]
+        payment_intent: Option<Reference>,
+    }
+    let object = serde_json::from_slice::<Event>(raw).ok()?.data.object;
+    let named = object.payment_intent.map(|intent| intent.id().to_owned());
+    object
+        .id
+        .into_iter()
+        .chain(named)
+        .find(|id| ids.contains(id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    fn believed(status: &str, paid: Option<i64>) -> Believed {
+        Believed {
+            status: Some(status.to_owned()),
+            amount: Some(100),
+            amount_paid: paid,
+            settled: true,
+        }
+    }
+
+    fn view(json: &str) -> View {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn object_in_the_state_we_believe_does_not_differ() {
+        let same = view(r#"{"status":"processing","amount_received":0}"#);
+        assert!(!same.differs(Some(&believed("processing", None))));
+    }
+
+    #[test]
+    fn other_status_other_sum_and_unknown_object_differ() {
+        let paid = view(r#"{"status":"succeeded","amount_received":100}"#);
+        assert!(paid.differs(Some(&believed("processing", None))));
+        assert!(paid.differs(Some(&believed("succeeded", Some(50)))));
+        assert!(paid.differs(None));
+        assert!(!paid.differs(Some(&believed("succeeded", Some(100)))));
+    }
+
+    #[test]
+    fn event_is_about_its_object_or_the_payment_it_names() {
+        let ids = BTreeSet::from(["pi_1", "cs_1"]);
+        let about = |object: &str| {
+            subject(
+                format!("{{\"data\":{{\"object\":{object}}}}}").as_bytes(),
+                &ids,
+            )
+        };
+        assert_eq!(about(r#"{"id":"pi_1"}"#).unwrap(), "pi_1");
+        assert_eq!(
+            about(r#"{"id":"ch_1","payment_intent":"pi_1"}"#).unwrap(),
+            "pi_1"
+        );
+        assert_eq!(
+            about(r#"{"id":"ch_1","payment_intent":{"id":"pi_1"}}"#).unwrap(),
+            "pi_1"
+        );
+        assert_eq!(about(r#"{"id":"ch_1","payment_intent":null}"#), None);
+        assert_eq!(about(r#"{"id":"pi_2"}"#), None);
+        assert_eq!(about("null"), None);
+    }
+
+    #[test]
+    fn booking_that_stays_as_it_is_is_asked_about_less_and_less_often() {
+        let (mut looks, start) = (Looks::default(), Instant::now());
+        let base = Duration::from_secs(600);
+        looks.looked("B", start, base);
+        assert_eq!(looks.too_recent(start), ["B"]);
+        let later = start + base;
+        assert!(looks.too_recent(later).is_empty());
+        looks.looked("B", later, base);
+        assert!(!looks.too_recent(later + base).is_empty());
+        assert!(looks.too_recent(later + base * 2).is_empty());
+    }
+}

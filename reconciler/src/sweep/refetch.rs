@@ -1,0 +1,166 @@
+//! The refetches that the processor asks for: retrieve one object, publish what Stripe answered.
+//!
+//! Invariants: one observation answers one wish; a wish is done only when the log acknowledged its
+//! observation; an answer that is too early to decide the tie is not published but asked for
+//! again; what can never succeed is marked so with its reason.
+//!
+//! Deliberately absent: the barrier. An observation is dated, so a backlog can't make it wrong.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use shared::ids::{AccountId, ObjectId};
+use shared::kafka::headers::Source;
+use shared::kafka::producer::{AppendError, EventLog};
+
+use super::{Engine, SweepError};
+use crate::publish;
+use crate::store::refetches::{self, Refetch};
+use crate::stripe::{StripeError, objects};
+
+/// Wishes taken at once.
+const BATCH: i64 = 50;
+/// First pause before a wish is tried again; doubles up to [`RETRY_CAP`].
+const RETRY_BASE: Duration = Duration::from_secs(2);
+const RETRY_CAP: Duration = Duration::from_secs(600);
+
+/// The figures of one pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refetched {
+    pub done: usize,
+    pub later: usize,
+    pub failed: usize,
+}
+
+/// Why one wish was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum WishError {
+    #[error("{0} can't be retrieved by its id")]
+    NoPath(String),
+    #[error("the object's or account's id is not one")]
+    BadId,
+    #[error("Stripe did not give the object")]
+    Stripe(#[from] StripeError),
+    #[error("Stripe's answer is no object")]
+    Malformed(#[source] shared::envelope::Malformed),
+    #[error("Stripe's answer has no date, so it decides nothing")]
+    Undated,
+    #[error("the answer is not later than the second in doubt")]
+    TooEarly,
+    #[error("the observation was not acknowledged")]
+    Append(#[from] AppendError),
+}
+
+impl WishError {
+    fn is_permanent(&self) -> bool {
+        match self {
+            Self::NoPath(_) | Self::BadId => true,
+            Self::Stripe(error) => error.is_permanent(),
+            Self::Malformed(_) | Self::Undated | Self::TooEarly | Self::Append(_) => false,
+        }
+    }
+}
+
+impl<L: EventLog> Engine<L> {
+    /// Carries out the wishes that are due, one after the other.
+    ///
+    /// # Errors
+    /// [`SweepError::Store`]; wishes not marked are carried out again, which changes nothing.
+    pub async fn refetch(&self) -> Result<Refetched, SweepError> {
+        let pause = self.limits.refetch_pause.as_secs_f64();
+        let due = self
+            .store
+            .run("refetches_due", move |connection| {
+                refetches::due(connection, pause, BATCH)
+            })
+            .await?;
+        let mut figures = Refetched::default();
+        for wish in due {
+            let (id, attempts) = (wish.id, wish.attempts);
+            match self.carry_out(&wish).await {
+                Ok(observation) => {
+                    figures.done += 1;
+                    self.store
+                        .run("refetch_done", move |connection| {
+                            refetches::done(connection, id, &observation)
+                        })
+                        .await?;
+                }
+                Err(error) => {
+                    let told = shared::error::chain(&error);
+                    let permanent = error.is_permanent();
+                    tracing::warn!(
+                        object.id = wish.object_id,
+                        permanent,
+                        error = told,
+                        "refetch failed"
+                    );
+                    if permanent {
+                        figures.failed += 1;
+                    } else {
+                        figures.later += 1;
+                    }
+                    self.store
+                        .run("refetch_not_done", move |connection| {
+                            if permanent {
+                                refetches::failed(connection, id, &told)
+                            } else {
+                                refetches::later(connection, id, pause_before(attempts), &told)
+                            }
+                        })
+                        .await?;
+                }
+            }
+        }
+        Ok(figures)
+    }
+
+    /// Returns the id of the observation that was acknowledged.
+    async fn carry_out(&self, wish: &Refetch) -> Result<String, WishError> {
+        let object = ObjectId::parse(&wish.object_id).map_err(|_refused| WishError::BadId)?;
+        let account = match wish.account.as_str() {
+            "" => None,
+            named => Some(AccountId::parse(named).map_err(|_refused| WishError::BadId)?),
+        };
+        let path = objects::path(&wish.object_type, &object)
+            .ok_or_else(|| WishError::NoPath(wish.object_type.clone()))?;
+        let reply = objects::retrieve(&self.client, &path, account.as_ref()).await?;
+        let observed_at = reply.sent_at.ok_or(WishError::Undated)?;
+        if observed_at <= wish.tied_at.timestamp() {
+            return Err(WishError::TooEarly);
+        }
+        let made = publish::observation(
+            self.publisher.topic(),
+            account.as_ref(),
+            reply.body,
+            observed_at,
+            Source::Refetch,
+            Utc::now(),
+        )
+        .map_err(WishError::Malformed)?;
+        self.publisher.publish(made.record).await?;
+        Ok(made.id)
+    }
+}
+
+/// Seconds before the next attempt, after `attempts` that failed.
+fn pause_before(attempts: i32) -> f64 {
+    let doublings = u32::try_from(attempts).unwrap_or(0).min(16);
+    RETRY_BASE
+        .saturating_mul(2u32.saturating_pow(doublings))
+        .min(RETRY_CAP)
+        .as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wish_that_fails_is_tried_less_and_less_often() {
+        assert_eq!(
+            [-1, 0, 1, 5, 99, i32::MAX].map(pause_before),
+            [2.0, 2.0, 4.0, 64.0, 600.0, 600.0]
+        );
+    }
+}
