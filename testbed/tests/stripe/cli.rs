@@ -8,8 +8,19 @@ use crate::support::answer;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fake_runs_alone_and_ends_on_sigterm() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_testbed"))
-        .args(["stripe", "--listen", "127.0.0.1:0", "--secret", "whsec_alone"])
-        .args(["--target", "http://127.0.0.1:9/webhooks/stripe", "--seed", "4"])
+        .args([
+            "stripe",
+            "--listen",
+            "127.0.0.1:0",
+            "--secret",
+            "whsec_alone",
+        ])
+        .args([
+            "--target",
+            "http://127.0.0.1:9/webhooks/stripe",
+            "--seed",
+            "4",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -150,7 +150,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
 pub fn config() -> FakeConfig {
     FakeConfig {
         delivery: DeliveryPolicy {
-            timeout: Duration::from_millis(800),
+            timeout: Duration::from_secs(20),
             retry_base: Duration::from_millis(30),
             retry_cap: Duration::from_millis(200),
             ..DeliveryPolicy::default()
@@ -187,9 +187,9 @@ pub fn one(story: Story) -> Order {
     }
 }
 
-/// Waits until the probe says yes; fails with `what` after ten seconds.
+/// Waits until the probe says yes; fails with `what` after thirty seconds.
 pub async fn eventually(what: &str, mut probe: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !probe() {
         assert!(Instant::now() < deadline, "never: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
