@@ -1,4 +1,15 @@
 //! What at least two of Bookend's services need.
+//!
+//! The pure modules decide and know no I/O, clock, environment or randomness; the others carry
+//! out. `db` and `kafka` never know of each other.
 
+pub mod backoff;
+pub mod clock;
+pub mod config;
 pub mod db;
+pub mod error;
+pub mod kafka;
+pub mod runtime;
+pub mod signature;
+pub mod telemetry;
 pub mod windows;
