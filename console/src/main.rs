@@ -1,1 +1,42 @@
-fn main() {}
+//! `bookend`, the operators' command line: what is in the ledger, and why a booking is as it is.
+//!
+//! *Invariant:* it reads. Every command runs in one read-only transaction; ledger, objects,
+//! bookings and outbox have one writer, and this is not it.
+//!
+//! Data goes to standard output, everything else to standard error. It holds no Stripe key and
+//! opens no listener.
+
+mod args;
+mod commands;
+mod database;
+mod failure;
+mod history;
+mod ledger;
+mod output;
+mod secrets;
+mod settings;
+mod text;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bookend: {}", text::printable(&failure.explain()));
+            std::process::ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Event { command } => commands::event::run(&global, command),
+        Command::Booking { command } => commands::booking::run(&global, command),
+    }
+}

@@ -1,0 +1,231 @@
+//! What can be typed. Parsing only: nothing here reads the database, and a wrong argument ends
+//! with 2 before anything is tried. Secrets are never arguments: a process list shows those.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand};
+use shared::ids::{BookingId, EventId};
+
+use crate::output::Form;
+
+/// Looks into Bookend's ledger and bookings.
+#[derive(Parser, Debug)]
+#[command(name = "bookend", version, propagate_version = true, after_long_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 ok, 1 failed, 2 usage, 3 nothing matched, 6 precondition, 78 configuration, \
+124 timed out.";
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// The form of the answer.
+    #[arg(short, long, value_enum, default_value_t = Form::Table, global = true)]
+    pub(crate) output: Form,
+    /// Give up after this time, with exit code 124.
+    #[arg(long, value_parser = timeout, default_value = "30s", global = true)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Events and observations in the ledger.
+    Event {
+        #[command(subcommand)]
+        command: EventCommand,
+    },
+    /// Bookings and what made them what they are.
+    Booking {
+        #[command(subcommand)]
+        command: BookingCommand,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum EventCommand {
+    /// List ledger rows, newest first.
+    ///
+    /// Rows are sorted by the event's own time, then by id. Without a filter the newest are shown.
+    #[command(after_long_help = "\
+Example: the last two hours' events that were given up on, as JSON
+  bookend event list --disposition dead --since 2h --output json")]
+    List(EventList),
+    /// Show one ledger row: where it came from, where it lies, what it did.
+    #[command(after_long_help = "\
+Example:
+  bookend event show evt_1QxMdbLkdIwHu7ixFVbO2Q3a")]
+    Show {
+        /// An event id (evt_…) or an observation's (obs_…).
+        #[arg(value_parser = event_id)]
+        id: EventId,
+    },
+    /// Write the stored body, byte for byte, to standard output.
+    #[command(after_long_help = "\
+Example: the body as it was signed, for another tool
+  bookend event payload evt_1QxMdbLkdIwHu7ixFVbO2Q3a > body.json")]
+    Payload {
+        /// An event id (evt_…) or an observation's (obs_…).
+        #[arg(value_parser = event_id)]
+        id: EventId,
+    },
+    /// Check the stored bytes against the stored signature and the signing secrets given.
+    ///
+    /// The age of the signature is not judged: this is evidence, not a delivery. Secrets are read
+    /// from STRIPE_WEBHOOK_SECRETS, from the file named by STRIPE_WEBHOOK_SECRETS_FILE, or from
+    /// --secrets-file (`-` is standard input); exactly one of them. Ends with 0 when a secret
+    /// verifies the row, 1 when none does or the bytes do not match their hash, 6 when the row
+    /// carries no signature (observations, and what the reconciler found).
+    #[command(after_long_help = "\
+Example: with the secret from a password store
+  pass show stripe/webhook | bookend event verify --secrets-file - evt_1QxMdbLkdIwHu7ixFVbO2Q3a")]
+    Verify {
+        /// An event id (evt_…).
+        #[arg(value_parser = event_id)]
+        id: EventId,
+        /// A file of signing secrets, one a line, optionally `name=whsec_…`; `-` is standard input.
+        #[arg(long, value_name = "PATH")]
+        secrets_file: Option<PathBuf>,
+    },
+}
+
+/// Filters of `event list`; all must hold.
+#[derive(Args, Debug, Default)]
+pub(crate) struct EventList {
+    /// Events of one booking.
+    #[arg(long, value_parser = booking_id)]
+    pub(crate) booking: Option<BookingId>,
+    /// One event type, or a family with a star: `charge.refunded`, `charge.*`.
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) r#type: Option<String>,
+    /// What became of it.
+    #[arg(long, value_parser = ["applied", "no_change", "ignored", "parked", "dead"])]
+    pub(crate) disposition: Option<String>,
+    /// How it came here.
+    #[arg(long, value_parser = ["webhook", "reconciler", "refetch", "replay", "operator"])]
+    pub(crate) source: Option<String>,
+    /// Created at or after: RFC 3339, or a duration back from now (`2h`).
+    #[arg(long, value_parser = moment, value_name = "TIME")]
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// Created before: RFC 3339, or a duration back from now.
+    #[arg(long, value_parser = moment, value_name = "TIME")]
+    pub(crate) until: Option<DateTime<Utc>>,
+    /// At most this many rows.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum BookingCommand {
+    /// Show a booking: its state, its objects, and every event with its effect, in order.
+    ///
+    /// The history is sorted as it was applied, which need not be the order in which it happened:
+    /// both times are shown. Events that changed nothing are listed too.
+    #[command(after_long_help = "\
+Example:
+  bookend booking show bk_000042")]
+    Show {
+        /// The booking's id, as in the metadata of its Stripe objects.
+        #[arg(value_parser = booking_id)]
+        id: BookingId,
+    },
+}
+
+fn event_id(text: &str) -> Result<EventId, String> {
+    EventId::parse(text).map_err(|error| error.to_string())
+}
+
+fn booking_id(text: &str) -> Result<BookingId, String> {
+    BookingId::parse(text).map_err(|error| error.to_string())
+}
+
+/// 1 ms to one hour: long enough for a full scan, short enough that nobody waits for ever.
+fn timeout(text: &str) -> Result<Duration, String> {
+    let limit = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if limit < Duration::from_millis(1) || limit > Duration::from_hours(1) {
+        return Err("between 1ms and 1h".to_owned());
+    }
+    Ok(limit)
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.with_timezone(&Utc));
+    }
+    let ago = humantime::parse_duration(text)
+        .map_err(|_error| "neither an RFC 3339 time nor a duration like 2h".to_owned())?;
+    let ago = chrono::TimeDelta::from_std(ago).map_err(|error| error.to_string())?;
+    now()
+        .checked_sub_signed(ago)
+        .ok_or_else(|| "too far back".to_owned())
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::<Utc>::from(std::time::SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        for noun in Cli::command().get_subcommands() {
+            for verb in noun.get_subcommands() {
+                let help = verb.get_after_long_help().map(ToString::to_string);
+                let example = format!("bookend {} {}", noun.get_name(), verb.get_name());
+                assert!(
+                    help.is_some_and(|h| h.contains(&example)),
+                    "no example: {example}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn ids_that_cannot_exist_are_usage_errors() {
+        for id in [
+            "",
+            "evt 1",
+            "evt_1'; DROP TABLE events; --",
+            "evt_\0",
+            "évt",
+        ] {
+            assert!(
+                Cli::try_parse_from(["bookend", "event", "show", id]).is_err(),
+                "{id:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn times_are_rfc_3339_or_durations() {
+        assert!(moment("2026-11-01T00:00:00Z").is_ok());
+        assert!(moment("2h").is_ok_and(|time| time < now()));
+        for bad in ["yesterday", "2026-11-01", "", "-2h", "99999999999y"] {
+            assert!(moment(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_bounded() {
+        assert!(timeout("30s").is_ok());
+        for bad in ["0s", "2h", "soon", ""] {
+            assert!(timeout(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! One file a noun: what each command asks and how its answer looks.
+
+pub(crate) mod booking;
+pub(crate) mod event;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// RFC 3339 to the second, as Stripe's own times are.
+fn second(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// RFC 3339 to the millisecond, for our own times.
+fn millisecond(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// `5000 eur`: integer minor units and the currency, neither guessed nor divided.
+fn money(amount: Option<i64>, currency: Option<&str>) -> Option<String> {
+    amount.map(|amount| match currency {
+        Some(currency) => format!("{amount} {currency}"),
+        None => amount.to_string(),
+    })
+}

@@ -1,0 +1,66 @@
+//! The one way this program reaches Postgres: one read-only transaction a command.
+//!
+//! *Invariant:* nothing is written. The transaction is READ ONLY by the server's own rule, and
+//! REPEATABLE READ, so that a booking and its history are of one moment.
+
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
+use shared::db::{self, Limits};
+
+use crate::failure::{Failure, chain};
+use crate::settings;
+
+/// Connects with `DATABASE_URL`, checks the schema, runs `work` and ends the transaction.
+///
+/// `limit` bounds the connecting and each statement; the server ends what takes longer.
+///
+/// # Errors
+/// 78 without a URL, 6 on a schema older than this program, 124 when `limit` was reached, else
+/// `work`'s own. Nothing was changed in any case.
+pub(crate) fn read<T>(
+    limit: Duration,
+    name: &'static str,
+    work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let url = settings::secret("DATABASE_URL")?.ok_or_else(|| Failure::Configuration {
+        what: "DATABASE_URL (or DATABASE_URL_FILE) is not set".to_owned(),
+    })?;
+    let started = Instant::now();
+    let outcome = connect(&url, limit).and_then(|mut connection| {
+        db::run_tx(&mut connection, name, |connection| {
+            connection
+                .batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                .map_err(|source| Failure::Query {
+                    doing: "a read-only transaction",
+                    source,
+                })?;
+            work(connection)
+        })
+    });
+    // diesel shows no SQLSTATE, and the text of "statement timeout" depends on the server's
+    // language: the clock tells what the error does not.
+    match outcome {
+        Err(Failure::Query { .. } | Failure::Connect { .. }) if started.elapsed() >= limit => {
+            Err(Failure::TimedOut { limit })
+        }
+        outcome => outcome,
+    }
+}
+
+fn connect(url: &str, limit: Duration) -> Result<PgConnection, Failure> {
+    let limits = Limits {
+        statement: limit,
+        lock: limit,
+        idle_in_transaction: limit,
+        connect: limit,
+        tcp_user: limit,
+    };
+    let mut connection =
+        db::connect(url, "bookend", limits).map_err(|source| Failure::Connect { source })?;
+    db::require_schema(&mut connection).map_err(|error| Failure::Precondition {
+        what: chain(&error),
+    })?;
+    Ok(connection)
+}

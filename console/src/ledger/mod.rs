@@ -1,0 +1,32 @@
+//! What this program reads, as rows: one file a subject. Statements only select, and every value
+//! is bound, never written into the statement.
+
+pub(crate) mod booking;
+pub(crate) mod event;
+mod json;
+
+#[cfg(test)]
+pub(crate) use json::JsonText;
+
+use diesel::pg::PgConnection;
+use diesel::query_builder::QueryId;
+use diesel::query_dsl::methods::LoadQuery;
+
+use crate::failure::Failure;
+
+/// Most rows of each kind that one answer shows; `event list` has a limit of its own.
+pub(crate) const MOST_ROWS: i64 = 5_000;
+
+/// Runs one statement; `doing` names it in the error.
+fn rows<'q, Q, Row>(
+    connection: &mut PgConnection,
+    doing: &'static str,
+    query: Q,
+) -> Result<Vec<Row>, Failure>
+where
+    Q: LoadQuery<'q, PgConnection, Row> + QueryId,
+{
+    query
+        .load(connection)
+        .map_err(|source| Failure::Query { doing, source })
+}

@@ -1,0 +1,15 @@
+//! `bookend` as an operator runs it: the real binary against a real, migrated Postgres.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests fail by panicking"
+)]
+
+mod booking;
+mod event;
+mod fixture;
+mod refusals;
+mod verify;
