@@ -67,8 +67,8 @@ fn a_booking_is_shown_with_every_event_and_its_effect_in_order() {
     assert_eq!(
         told,
         [
-            (Some("evt_early"), "its object changed, the booking did not"),
             (None, "new: pending"),
+            (Some("evt_early"), "its object changed, the booking did not"),
             (Some("evt_paid"), "pending → confirmed"),
             (Some("evt_old"), "no change"),
             (Some("evt_dead"), "given up on (apply): amount out of range"),

@@ -9,6 +9,7 @@
 )]
 
 mod booking;
+mod documents;
 mod event;
 mod fixture;
 mod refusals;

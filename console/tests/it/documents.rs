@@ -1,0 +1,156 @@
+//! What the documents claim, as far as a program can check it: the tests they name exist, the
+//! files they name exist, the commands they show can be typed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::fixture::run;
+
+const DOCUMENTS: [&str; 2] = ["README.md", "ARCHITECTURE.md"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Every document with its text: the two above and all of `docs/`.
+fn documents() -> Vec<(String, String)> {
+    let mut paths: Vec<PathBuf> = DOCUMENTS.iter().map(|name| root().join(name)).collect();
+    paths.extend(files(&root().join("docs"), "md"));
+    let texts: Vec<_> = paths
+        .iter()
+        .map(|path| {
+            (
+                path.display().to_string(),
+                std::fs::read_to_string(path).unwrap(),
+            )
+        })
+        .collect();
+    assert!(texts.len() > DOCUMENTS.len(), "docs/ is empty");
+    texts
+}
+
+/// All files below `folder` with this extension, build output and hidden folders left out.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && name != "target" {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Everything between single backticks on one line.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("```"))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// Names of tests are sentences: lower case, four words or more.
+fn is_a_sentence(name: &str) -> bool {
+    name.split('_').count() >= 4
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let mut known = BTreeSet::new();
+    for path in files(&root(), "rs") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (_, rest) in text
+            .match_indices("fn ")
+            .map(|(at, word)| text.split_at(at + word.len()))
+        {
+            known.extend(rest.split('(').next().map(str::to_owned));
+        }
+    }
+    let mut named = 0;
+    for (document, text) in documents() {
+        for name in quoted(&text).filter(|name| is_a_sentence(name)) {
+            assert!(
+                known.contains(name),
+                "{document} names the test {name}, which does not exist"
+            );
+            named += 1;
+        }
+    }
+    assert!(
+        named >= 20,
+        "only {named} tests are named: has the way of quoting them changed?"
+    );
+}
+
+#[test]
+fn every_file_that_a_document_names_exists() {
+    let extensions = [".rs", ".md", ".toml", ".yml", ".sql", ".sh", ".json"];
+    for (document, text) in documents() {
+        for name in quoted(&text) {
+            let is_path = name.contains('/')
+                && !name.contains(['<', '*', ' ', '{', '$', '…', '='])
+                && !name.starts_with(['.', '/'])
+                && extensions.iter().any(|extension| name.ends_with(extension));
+            assert!(
+                !is_path || root().join(name).exists(),
+                "{document} names {name}: no such file"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_make_target_that_a_document_shows_exists() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let targets: BTreeSet<&str> = makefile
+        .lines()
+        .filter(|line| !line.starts_with(['\t', '#', ' ']))
+        .filter_map(|line| line.split_once(':').map(|(names, _)| names))
+        .flat_map(str::split_whitespace)
+        .collect();
+    for (document, text) in documents() {
+        for (at, word) in text.match_indices("make ") {
+            let before = text[..at].chars().next_back();
+            let target: String = text[at + word.len()..]
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '-')
+                .collect();
+            // In code only: at a line's start or after a backtick or a prompt.
+            if matches!(before, Some('`' | '\n')) {
+                assert!(
+                    targets.contains(target.as_str()),
+                    "{document} shows make {target}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_bookend_command_that_a_document_shows_can_be_typed() {
+    let mut shown = 0;
+    for (document, text) in documents() {
+        for line in text
+            .lines()
+            .filter_map(|line| line.split_once("bookend ").map(|(_, c)| c))
+        {
+            let words: Vec<&str> = line.split_whitespace().take(2).collect();
+            if !matches!(words.first(), Some(&("event" | "booking"))) {
+                continue;
+            }
+            let verb = words[1].trim_matches(|c: char| !c.is_ascii_lowercase());
+            let answer = run(&[words[0], verb, "--help"], &[], b"");
+            assert_eq!(answer.code, 0, "{document}: bookend {line}");
+            shown += 1;
+        }
+    }
+    assert!(shown > 0);
+}
