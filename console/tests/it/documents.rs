@@ -154,3 +154,30 @@ fn every_bookend_command_that_a_document_shows_can_be_typed() {
     }
     assert!(shown > 0);
 }
+
+#[test]
+fn every_setting_of_the_compose_file_is_in_the_readme() {
+    let compose = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut checked = 0;
+    for name in compose
+        .lines()
+        .filter_map(|line| line.trim().split_once(':').map(|(n, _)| n))
+    {
+        let is_a_name = name.contains('_')
+            && name
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        let of_an_image = (name.starts_with("KAFKA_") && name != "KAFKA_BROKERS")
+            || name.starts_with("POSTGRES_")
+            || ["REPLICATION_FACTOR", "MIN_ISR"].contains(&name);
+        if is_a_name && !of_an_image {
+            assert!(
+                readme.contains(&format!("`{name}`")),
+                "{name} is not in README.md"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked >= 15, "only {checked} settings seen");
+}
