@@ -48,5 +48,5 @@ fn standard_input() -> Result<String, Failure> {
         .map_err(|error| Failure::Configuration {
             what: format!("cannot read standard input: {error}"),
         })?;
-    Ok(settings::without_line_end(text))
+    Ok(text)
 }

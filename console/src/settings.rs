@@ -1,54 +1,44 @@
 //! Secrets from the environment: `NAME`, or the file that `NAME_FILE` names. Never from a flag,
 //! which a process list would show.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use shared::config::{ExposeSecret as _, SecretError, read_secret};
 
-/// The value of `NAME` or the contents of the file `NAME_FILE`; `None` if neither is set. One line
-/// end at the end of a file is not part of the value.
+use crate::failure::{Failure, chain};
+
+/// The value of `NAME` or the contents of the file `NAME_FILE`, white space around it removed;
+/// `None` if neither is set.
 ///
 /// # Errors
-/// 78 when both are set, when the value is not UTF-8, or when the file cannot be read. The value
-/// itself is never told.
+/// 78 when both are set, when the value is blank or not UTF-8, or when the file cannot be read.
+/// The value itself is never told.
 pub(crate) fn secret(name: &str) -> Result<Option<String>, Failure> {
-    let direct = variable(name)?;
-    let path = variable(&format!("{name}_FILE"))?;
-    match (direct, path) {
-        (Some(_), Some(_)) => Err(Failure::Configuration {
-            what: format!("{name} and {name}_FILE are both set; one of them must go"),
-        }),
-        (Some(value), None) => Ok(Some(value)),
-        (None, Some(path)) => file(Path::new(&path)).map(Some),
-        (None, None) => Ok(None),
+    let value = variable(name)?;
+    let path = variable(&format!("{name}_FILE"))?.map(PathBuf::from);
+    match read_secret(name, value.as_deref(), path.as_deref()) {
+        Ok(secret) => Ok(Some(secret.expose_secret().to_owned())),
+        Err(SecretError::Missing(_)) => Ok(None),
+        Err(error @ (SecretError::Both(_) | SecretError::Blank(_) | SecretError::File { .. })) => {
+            Err(Failure::Configuration {
+                what: chain(&error),
+            })
+        }
     }
 }
 
-/// The contents of a file that holds secrets, without the line end at its end.
+/// The contents of a file that holds secrets.
 ///
 /// # Errors
 /// 78 when it cannot be read or is not UTF-8.
 pub(crate) fn file(path: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::Configuration {
+    std::fs::read_to_string(path).map_err(|error| Failure::Configuration {
         what: format!("cannot read {}: {error}", path.display()),
-    })?;
-    Ok(without_line_end(text))
-}
-
-/// The text without one line end at its end.
-pub(crate) fn without_line_end(mut text: String) -> String {
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    text
+    })
 }
 
 fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {
-        Ok(value) if value.is_empty() => Ok(None),
         Ok(value) => Ok(Some(value)),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => Err(Failure::Configuration {
@@ -60,13 +50,6 @@ fn variable(name: &str) -> Result<Option<String>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_one_line_end_is_dropped() {
-        assert_eq!(without_line_end("a\r\n".into()), "a");
-        assert_eq!(without_line_end("a\n\n".into()), "a\n");
-        assert_eq!(without_line_end(" a ".into()), " a ");
-    }
 
     #[test]
     fn an_unreadable_file_is_a_configuration_error_that_names_it() {

@@ -37,7 +37,7 @@ fn a_missing_or_doubled_database_url_ends_with_78() {
     ];
     run(&["event", "list"], &both, b"").failed(78, "both set");
     let gone = [("DATABASE_URL_FILE", "/nonexistent/url")];
-    run(&["event", "list"], &gone, b"").failed(78, "/nonexistent/url");
+    run(&["event", "list"], &gone, b"").failed(78, "DATABASE_URL_FILE names: No such file");
 }
 
 #[test]
