@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ids::{BookingId, EventId};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
-use shared::ids::{BookingId, EventId};
 
 use crate::output::Form;
 

@@ -11,6 +11,7 @@ mod commands;
 mod database;
 mod failure;
 mod history;
+mod ids;
 mod ledger;
 mod output;
 mod secrets;
