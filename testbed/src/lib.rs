@@ -3,4 +3,6 @@
 // The full-size Stripe objects are single `json!` expressions.
 #![recursion_limit = "256"]
 
+pub mod exec;
+pub mod stack;
 pub mod stripe;
