@@ -1,0 +1,57 @@
+# Bookend's commands. Everything downloaded or written stays in .bookend/, target/ and the
+# package managers' caches. KAFKA_BROKERS / DATABASE_URL, where set, name servers to use.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO := cargo
+TESTBED := target/release/testbed
+# One place for what is built, whatever the caller's environment says.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+
+.PHONY: help deps build test demo up down bench lint
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install the C compiler, make and perl that a build needs (Debian)
+	@missing=; \
+	for pair in cc:gcc make:make perl:perl; do \
+	  command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; \
+	done; \
+	echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 || missing="$$missing libc6-dev"; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing"; \
+	  [ "$$(id -u)" = 0 ] || { echo "a build needs$$missing: install them, or run as root" >&2; exit 1; }; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends$$missing; \
+	fi; \
+	command -v $(CARGO) >/dev/null || { echo "a build needs Rust's cargo (rust-toolchain.toml names the version)" >&2; exit 1; }
+
+build: deps ## build everything (release, the only profile)
+	$(CARGO) build --release --locked --workspace
+
+test: build ## all tests, against a real Kafka and a real Postgres
+	$(TESTBED) exec -- $(CARGO) test --release --locked --workspace
+
+demo: build ## the story of a bad day, from a fresh checkout to the verdict
+	$(TESTBED) demo
+
+up: build ## Kafka, Postgres, the fake Stripe and the services, left running; addresses in .bookend/env
+	$(TESTBED) up
+
+down: ## stop what `make up` started
+	@if [ -x $(TESTBED) ]; then $(TESTBED) down; else echo "nothing is built, so nothing of ours is up"; fi
+
+bench: build ## the benchmarks beside the floors, as a table and .bookend/bench.json
+	$(TESTBED) exec -- $(TESTBED) bench
+
+lint: deps ## formatting, lints, documentation, licences and advisories
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
+	@if command -v cargo-deny >/dev/null; then \
+	  $(CARGO) deny --all-features check bans licenses sources; \
+	  $(CARGO) deny check advisories || echo "lint: advisories NOT checked or not clean, see above" >&2; \
+	else \
+	  echo "lint: cargo-deny is not installed: licences and advisories NOT checked" >&2; \
+	fi
