@@ -11,8 +11,8 @@ replicas="${REPLICATION_FACTOR:-3}"
 min_isr="${MIN_ISR:-2}"
 topics_sh="${KAFKA_BIN:-/opt/kafka/bin}/kafka-topics.sh"
 
-# 2 MiB leaves room for a body of 1 MiB, its headers and the batch around it.
-max_message_bytes=2097152
+# What the services' producers may send (shared/src/kafka/options.rs): they refuse a smaller topic.
+max_message_bytes=4194304
 days() { echo "$(($1 * 24 * 60 * 60 * 1000))"; }
 
 create() {

@@ -181,3 +181,16 @@ fn every_setting_of_the_compose_file_is_in_the_readme() {
     }
     assert!(checked >= 15, "only {checked} settings seen");
 }
+
+#[test]
+fn topics_made_for_compose_take_the_largest_record_the_services_send() {
+    let script = std::fs::read_to_string(root().join("deploy/create-topics.sh")).unwrap();
+    let bytes = script
+        .lines()
+        .find_map(|line| line.strip_prefix("max_message_bytes="));
+    let bytes: usize = bytes
+        .expect("the script sets max_message_bytes")
+        .parse()
+        .unwrap();
+    assert!(bytes >= shared::kafka::MAX_RECORD_BYTES);
+}
