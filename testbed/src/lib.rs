@@ -4,5 +4,7 @@
 #![recursion_limit = "256"]
 
 pub mod exec;
+pub mod services;
 pub mod stack;
 pub mod stripe;
+pub mod testing;

@@ -1,0 +1,68 @@
+//! Topics and a consumer group for one test.
+
+use super::{brokers, unique};
+use crate::stack::topics::{Topic, create, delete};
+
+/// Partitions of the events topic, as services expect by default.
+const PARTITIONS: i32 = 12;
+
+/// Topics of its own; deleted when this goes.
+#[derive(Debug)]
+pub struct TestTopics {
+    /// The value of KAFKA_BROKERS.
+    pub brokers: String,
+    /// For EVENTS_TOPIC.
+    pub events: String,
+    /// For DEAD_TOPIC.
+    pub dead: String,
+    /// For BOOKINGS_TOPIC.
+    pub bookings: String,
+    /// For CONSUMER_GROUP.
+    pub group: String,
+}
+
+impl TestTopics {
+    /// Creates the three topics, twelve partitions each.
+    ///
+    /// # Panics
+    /// When there is no Kafka, or it refuses.
+    #[must_use]
+    pub fn create() -> Self {
+        Self::on(brokers())
+    }
+
+    /// The same, on a given cluster.
+    ///
+    /// # Panics
+    /// When Kafka refuses.
+    #[must_use]
+    pub fn on(brokers: String) -> Self {
+        let name = unique("test");
+        let topics = Self {
+            events: format!("{name}.events"),
+            dead: format!("{name}.dead"),
+            bookings: format!("{name}.bookings"),
+            group: name,
+            brokers,
+        };
+        let wanted = [
+            Topic::events(&topics.events, PARTITIONS),
+            Topic::events(&topics.dead, PARTITIONS),
+            Topic::plain(&topics.bookings, PARTITIONS),
+        ];
+        if let Err(error) = create(&topics.brokers, &wanted) {
+            panic!("{error}");
+        }
+        topics
+    }
+}
+
+impl Drop for TestTopics {
+    fn drop(&mut self) {
+        let names = [&*self.events, &*self.dead, &*self.bookings];
+        // The cluster may be the one that the test has stopped.
+        if let Err(error) = delete(&self.brokers, &names) {
+            eprintln!("testbed: {error}");
+        }
+    }
+}
