@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ids::{BookingId, EventId};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
+use shared::clock::{Clock as _, SystemClock};
 
+use crate::ids::{BookingId, EventId};
 use crate::output::Form;
 
 /// Looks into Bookend's ledger and bookings.
@@ -168,7 +169,7 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 fn now() -> DateTime<Utc> {
-    DateTime::<Utc>::from(std::time::SystemTime::now())
+    SystemClock.now()
 }
 
 #[cfg(test)]

@@ -37,6 +37,10 @@ pub(crate) fn file(path: &Path) -> Result<String, Failure> {
     })
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clap reads variables for flags only, and a secret must not be a flag"
+)]
 fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value)),

@@ -7,6 +7,10 @@
     clippy::as_conversions,
     reason = "tests fail by panicking"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are told by variables where their servers are"
+)]
 
 mod booking;
 mod documents;
