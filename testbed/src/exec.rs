@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,6 +12,7 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
+use crate::stack::leftovers::clear;
 use crate::stack::{Kafka, Postgres, RunDir};
 
 /// Starts what KAFKA_BROKERS and DATABASE_URL do not name, runs a command with both set, stops.
@@ -36,7 +38,14 @@ impl ExecArgs {
     pub async fn run(self) -> anyhow::Result<u8> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let servers = tokio::task::spawn_blocking(start).await??;
+        let dir = RunDir::create("exec")?;
+        let path = dir.path().to_path_buf();
+        let starting = tokio::task::spawn_blocking(move || start(dir));
+        let servers = tokio::select! {
+            servers = starting => servers??,
+            _ = interrupt.recv() => abandon(&path, 130),
+            _ = terminate.recv() => abandon(&path, 143),
+        };
         let (program, args) = self.command.split_first().context("no command")?;
         let mut command = Command::new(program);
         command.args(args);
@@ -59,8 +68,15 @@ impl ExecArgs {
     }
 }
 
-fn start() -> anyhow::Result<Servers> {
-    let dir = RunDir::create("exec")?;
+/// Stops what has been started so far; the thread that starts things must not go on.
+fn abandon(dir: &Path, code: i32) -> ! {
+    if let Err(error) = clear(dir) {
+        eprintln!("testbed: {error}");
+    }
+    std::process::exit(code)
+}
+
+fn start(dir: RunDir) -> anyhow::Result<Servers> {
     let kafka = match env::var_os("KAFKA_BROKERS") {
         Some(_) => None,
         None => Some(Kafka::start(dir.path(), 1)?),

@@ -4,7 +4,9 @@
 #![recursion_limit = "256"]
 
 pub mod exec;
+pub mod send;
 pub mod services;
 pub mod stack;
 pub mod stripe;
 pub mod testing;
+pub mod up;

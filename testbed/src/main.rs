@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use testbed::exec::ExecArgs;
+use testbed::send::SendArgs;
 use testbed::stripe::cli::StripeArgs;
 
 /// What development and demonstration need around the services.
@@ -17,13 +18,21 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Exec(ExecArgs),
+    Send(SendArgs),
     Stripe(StripeArgs),
+    /// Starts the whole system and leaves it running; addresses in .bookend/env.
+    Up,
+    /// Stops what `up` started.
+    Down,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Exec(args) => return Ok(ExitCode::from(args.run().await?)),
+        Command::Send(args) => args.run().await?,
+        Command::Up => return Ok(ExitCode::from(testbed::up::up().await?)),
+        Command::Down => return Ok(ExitCode::from(testbed::up::down()?)),
         Command::Stripe(args) => args.run().await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::stack::install::run;
 use crate::stack::leftovers::checkout;
 use crate::stack::process::{Process, tail};
 use crate::stack::{StackError, ports};
@@ -81,7 +82,22 @@ impl ServiceBuilder {
         })
     }
 
+    /// Runs it to its end with one argument (`migrate`, `check-config`).
+    ///
+    /// # Errors
+    /// When the binary can't be run, or ends badly; with its output.
+    pub fn run_once(self, command: &str) -> Result<String, StackError> {
+        let (_, mut process) = self.arg(command).command(0, 0);
+        run(&mut process)
+    }
+
     fn launch(&self, dir: &Path, port: u16, ops_port: u16) -> Result<Process, StackError> {
+        let (binary, command) = self.command(port, ops_port);
+        let name = format!("{}-{ops_port}", self.name);
+        Process::spawn(dir, &name, &binary.to_string_lossy(), &command)
+    }
+
+    fn command(&self, port: u16, ops_port: u16) -> (PathBuf, Command) {
         let binary = binary(&self.name);
         let mut command = Command::new(&binary);
         command.args(&self.args);
@@ -98,8 +114,7 @@ impl ServiceBuilder {
             .env("OPS_ADDR", format!("127.0.0.1:{ops_port}"))
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir("/");
-        let name = format!("{}-{ops_port}", self.name);
-        Process::spawn(dir, &name, &binary.to_string_lossy(), &command)
+        (binary, command)
     }
 }
 

@@ -117,6 +117,13 @@ pub fn kill_named(dir: &Path) {
     }
 }
 
+/// Whether `dir` names processes, and all of them run.
+#[must_use]
+pub fn is_running(dir: &Path) -> bool {
+    let named = named(dir);
+    !named.is_empty() && named.iter().all(|(pid, marker)| is_ours(*pid, marker))
+}
+
 /// The pid files of `dir`: pid and marker.
 fn named(dir: &Path) -> Vec<(i32, String)> {
     let Ok(entries) = fs::read_dir(dir) else {

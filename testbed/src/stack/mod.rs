@@ -4,7 +4,7 @@
 //! stopped by the next. fsync stays on. Not here: anything of Bookend's own.
 
 pub mod error;
-mod install;
+pub(crate) mod install;
 mod jars;
 pub mod kafka;
 mod kafka_files;
@@ -14,6 +14,7 @@ pub mod postgres;
 mod postgres_home;
 pub mod process;
 pub mod topics;
+pub mod url;
 
 pub use error::StackError;
 pub use kafka::Kafka;

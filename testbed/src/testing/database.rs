@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{database_url, eventually, unique};
 use crate::stack::postgres::execute;
+use crate::stack::url::with;
 
 static TEMPLATE: Mutex<Option<String>> = Mutex::new(None);
 
@@ -87,40 +88,5 @@ fn create(server: &str, sql: &str) {
     });
     if let Err(error) = done {
         panic!("{error}");
-    }
-}
-
-/// `url` with another database, and another user if given.
-fn with(url: &str, user: Option<&str>, database: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-    let (rest, query) = match rest.split_once('?') {
-        Some((rest, query)) => (rest, format!("?{query}")),
-        None => (rest, String::new()),
-    };
-    let authority = rest
-        .split_once('/')
-        .map_or(rest, |(authority, _)| authority);
-    let (present, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let user = user.unwrap_or(present);
-    let at = if user.is_empty() { "" } else { "@" };
-    format!("{scheme}://{user}{at}{host}/{database}{query}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with;
-
-    #[test]
-    fn another_role_and_database_keep_the_server_and_its_settings() {
-        let url = "postgres://me:secret@db:5433/postgres?sslmode=require";
-        assert_eq!(
-            with(url, Some("reader"), "t1"),
-            "postgres://reader@db:5433/t1?sslmode=require"
-        );
-        assert_eq!(
-            with(url, None, "t1"),
-            "postgres://me:secret@db:5433/t1?sslmode=require"
-        );
-        assert_eq!(with("postgres://db", None, "t1"), "postgres://db/t1");
     }
 }
