@@ -215,10 +215,12 @@ impl Service {
             if answer.as_ref().is_some_and(|(status, _)| *status == 200) {
                 return Ok(());
             }
-            if !self.is_running() || Instant::now() >= deadline {
+            let ended = !self.is_running();
+            if ended || Instant::now() >= deadline {
+                let ended = if ended { ", which has ended," } else { "" };
                 let last = answer.map(|(status, body)| format!(" (/readyz: {status} {body})"));
                 return Err(StackError::NotReady {
-                    what: format!("{}{}", self.builder.name, last.unwrap_or_default()),
+                    what: format!("{}{ended}{}", self.builder.name, last.unwrap_or_default()),
                     seconds: patience.as_secs(),
                     log: self.log().to_path_buf(),
                     tail: tail(self.log()),

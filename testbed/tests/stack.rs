@@ -10,9 +10,10 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use testbed::stack::postgres::execute;
 use testbed::stack::process::Process;
-use testbed::stack::topics::brokers_up;
+use testbed::stack::topics::{Topic, brokers_up, create};
 use testbed::stack::{Kafka, Mode, Postgres, leftovers};
 use testbed::testing::{TestDatabase, TestTopics, eventually};
 
@@ -38,6 +39,22 @@ fn killed_kafka_comes_back_on_its_port() {
     kafka.start_again().unwrap();
     assert_eq!(brokers_up(&brokers), 1);
     assert_eq!(kafka.brokers(), brokers);
+}
+
+#[test]
+fn three_nodes_go_on_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut kafka = Kafka::start(dir.path(), 3).unwrap();
+    let node = kafka.node(2).unwrap();
+    node.end(Signal::SIGKILL, Duration::ZERO).unwrap();
+    let live = kafka.brokers();
+    eventually(Duration::from_secs(30), "a node is missing", || {
+        brokers_up(&live) == 2
+    });
+    create(&live, &[Topic::plain("after", 3)]).unwrap();
+    kafka.stop().unwrap();
+    kafka.start_again().unwrap();
+    assert_eq!(brokers_up(&live), 3);
 }
 
 #[test]
