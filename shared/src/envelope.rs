@@ -1,0 +1,222 @@
+//! The few fields of an event that everything relies on, read from bytes that are kept as they
+//! are. One parser for all services: what one can read, all can.
+//!
+//! Pure. Invariant: any bytes give an answer in linear time and bounded stack, and the answer
+//! depends on the bytes alone. What is optional at Stripe is optional here; every set of names
+//! is open.
+//!
+//! Refused ([`Malformed`]): not UTF-8, a byte-order mark, bytes after the end, nesting deeper
+//! than 64, one of the fields we rely on given twice, no usable id or type, an `object` that is
+//! neither `event` nor `v2.core.event`. Accepted: unknown types, missing or odd `account`,
+//! `created`, `api_version`, `livemode`, `request`; a `data.object` without an id.
+//!
+//! Sources: Stripe API reference "The Event object" and "Event (v2)".
+
+mod depth;
+mod malformed;
+mod object;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::ids::{AccountId, EventId, ObjectId};
+
+pub use malformed::Malformed;
+pub use object::{ObservedObject, decode_observation};
+
+/// Latest `created` that is believed: the end of the year 9999, seconds since 1970.
+pub const MAX_CREATED: i64 = 253_402_300_799;
+/// Longest event type, bytes.
+const MAX_TYPE_BYTES: usize = 255;
+
+/// Kind of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Carries the object (`object: event`).
+    Snapshot,
+    /// Names it only (`object: v2.core.event`).
+    Thin,
+}
+
+/// An object by name and id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// Stripe's object name, for instance `payment_intent`.
+    pub kind: String,
+    /// Its id.
+    pub id: ObjectId,
+}
+
+/// What we rely on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// The event's id.
+    pub id: EventId,
+    /// Snapshot or thin.
+    pub shape: Shape,
+    /// Stripe's type: an open set; 1 to 255 bytes, no control characters.
+    pub event_type: String,
+    /// Seconds since 1970; 0 where absent or absurd.
+    pub created: i64,
+    /// Connected account (a thin event's `context`); none: our own.
+    pub account: Option<AccountId>,
+    /// Stripe's livemode, where told.
+    pub livemode: Option<bool>,
+    /// Version of the payload; none for thin events.
+    pub api_version: Option<String>,
+    /// The object it is about, if it has an id.
+    pub object: Option<ObjectRef>,
+    /// A thin event's snapshot event.
+    pub snapshot_event: Option<EventId>,
+}
+
+/// An event that could be read, with its object's bytes.
+#[derive(Debug)]
+pub struct Decoded<'a> {
+    /// What we rely on.
+    pub envelope: Envelope,
+    object: Option<&'a RawValue>,
+    previous: Option<&'a RawValue>,
+}
+
+impl Decoded<'_> {
+    /// `data.object` as JSON; `Null` for thin events.
+    #[must_use]
+    pub fn object(&self) -> serde_json::Value {
+        parsed(self.object)
+    }
+
+    /// `data.previous_attributes` as JSON; `Null` where there are none.
+    #[must_use]
+    pub fn previous_attributes(&self) -> serde_json::Value {
+        parsed(self.previous)
+    }
+}
+
+/// Numbers that JSON allows and we cannot hold make the whole object unreadable to us: it is
+/// then as if the event told nothing about it.
+fn parsed(raw: Option<&RawValue>) -> serde_json::Value {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or_default()
+}
+
+#[derive(Deserialize)]
+struct Top<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    created: Option<&'a RawValue>,
+    #[serde(borrow)]
+    account: Option<&'a RawValue>,
+    #[serde(borrow)]
+    context: Option<&'a RawValue>,
+    #[serde(borrow)]
+    livemode: Option<&'a RawValue>,
+    #[serde(borrow)]
+    api_version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    related_object: Option<&'a RawValue>,
+    #[serde(borrow)]
+    snapshot_event: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow)]
+    previous_attributes: Option<&'a RawValue>,
+}
+
+/// Reads an event's body.
+///
+/// # Errors
+/// [`Malformed`]: these bytes will never be readable.
+pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
+    let text = depth::checked(body)?;
+    let top: Top<'_> = serde_json::from_str(text).map_err(Malformed::from_json)?;
+    let shape = match text_of(top.object).as_deref() {
+        Some("event") => Shape::Snapshot,
+        Some("v2.core.event") => Shape::Thin,
+        Some(_) | None => return Err(Malformed::UnknownShape),
+    };
+    let id = match top.id {
+        None => return Err(Malformed::MissingId),
+        Some(raw) => text_of(Some(raw))
+            .and_then(|id| EventId::parse(&id).ok())
+            .ok_or(Malformed::BadId)?,
+    };
+    let event_type = match top.event_type {
+        None => return Err(Malformed::MissingType),
+        Some(raw) => text_of(Some(raw))
+            .filter(|name| is_type(name))
+            .ok_or(Malformed::BadType)?,
+    };
+    let data: Option<Data<'_>> = match (shape, top.data) {
+        (Shape::Snapshot, Some(raw)) => {
+            Some(serde_json::from_str(raw.get()).map_err(|_odd| Malformed::BadData)?)
+        }
+        (Shape::Snapshot, None) => return Err(Malformed::BadData),
+        (Shape::Thin, _) => None,
+    };
+    let raw_object = data.as_ref().and_then(|data| data.object);
+    let account = match shape {
+        Shape::Snapshot => top.account,
+        Shape::Thin => top.context,
+    };
+    let object = match shape {
+        Shape::Snapshot => raw_object.and_then(object::reference),
+        Shape::Thin => top.related_object.and_then(object::related),
+    };
+    let envelope = Envelope {
+        id,
+        shape,
+        event_type,
+        created: created(top.created),
+        account: text_of(account).and_then(|id| AccountId::parse(&id).ok()),
+        livemode: top
+            .livemode
+            .and_then(|raw| serde_json::from_str(raw.get()).ok()),
+        api_version: text_of(top.api_version).filter(|version| is_type(version)),
+        object,
+        snapshot_event: text_of(top.snapshot_event).and_then(|id| EventId::parse(&id).ok()),
+    };
+    Ok(Decoded {
+        envelope,
+        object: raw_object,
+        previous: data.and_then(|data| data.previous_attributes),
+    })
+}
+
+fn text_of(raw: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(raw?.get()).ok()
+}
+
+fn is_type(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_TYPE_BYTES && !name.chars().any(char::is_control)
+}
+
+/// Whole seconds, or RFC 3339 for thin events.
+fn created(raw: Option<&RawValue>) -> i64 {
+    let Some(raw) = raw else { return 0 };
+    let seconds = serde_json::from_str::<i64>(raw.get()).ok().or_else(|| {
+        let text: String = serde_json::from_str(raw.get()).ok()?;
+        Some(
+            chrono::DateTime::parse_from_rfc3339(&text)
+                .ok()?
+                .timestamp(),
+        )
+    });
+    seconds
+        .filter(|at| (0..=MAX_CREATED).contains(at))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! Nesting and encoding, looked at before any parser may recurse: one pass, flat stack.
+
+use super::Malformed;
+
+/// Deepest nesting that is read.
+const MAX_DEPTH: usize = 64;
+
+/// The body as text, if it is UTF-8, has no byte-order mark, and nests no deeper than 64.
+pub(super) fn checked(body: &[u8]) -> Result<&str, Malformed> {
+    let mut depth = 0_usize;
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in body {
+        if in_string {
+            match (escaped, byte) {
+                (true, _) => escaped = false,
+                (false, b'\\') => escaped = true,
+                (false, b'"') => in_string = false,
+                (false, _) => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                depth = depth.saturating_add(1);
+                if depth > MAX_DEPTH {
+                    return Err(Malformed::TooDeep);
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    let text = std::str::from_utf8(body).map_err(Malformed::NotUtf8)?;
+    if text.starts_with('\u{feff}') {
+        return Err(Malformed::ByteOrderMark);
+    }
+    Ok(text)
+}

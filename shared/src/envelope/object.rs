@@ -1,0 +1,73 @@
+//! A Stripe object by itself: named inside an event, or retrieved.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Malformed, ObjectRef, depth};
+use crate::ids::ObjectId;
+
+/// An object as Stripe returned it.
+#[derive(Debug)]
+pub struct ObservedObject<'a> {
+    /// Name and id.
+    pub object: ObjectRef,
+    /// Stripe's livemode, where told.
+    pub livemode: Option<bool>,
+    raw: &'a str,
+}
+
+impl ObservedObject<'_> {
+    /// The object as JSON.
+    #[must_use]
+    pub fn value(&self) -> serde_json::Value {
+        serde_json::from_str(self.raw).unwrap_or_default()
+    }
+}
+
+#[derive(Deserialize)]
+struct Named {
+    object: Option<String>,
+    id: Option<String>,
+    livemode: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Related {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    id: Option<String>,
+}
+
+fn referred(kind: Option<String>, id: Option<String>) -> Option<ObjectRef> {
+    let kind = kind.filter(|kind| super::is_type(kind))?;
+    Some(ObjectRef {
+        kind,
+        id: ObjectId::parse(&id?).ok()?,
+    })
+}
+
+pub(super) fn reference(raw: &RawValue) -> Option<ObjectRef> {
+    let named: Named = serde_json::from_str(raw.get()).ok()?;
+    referred(named.object, named.id)
+}
+
+/// A thin event's `related_object`; its `type` is the object's name.
+pub(super) fn related(raw: &RawValue) -> Option<ObjectRef> {
+    let related: Related = serde_json::from_str(raw.get()).ok()?;
+    referred(related.kind, related.id)
+}
+
+/// Reads an observation's value: Stripe's exact response to a retrieve.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn decode_observation(body: &[u8]) -> Result<ObservedObject<'_>, Malformed> {
+    let raw = depth::checked(body)?;
+    let named: Named = serde_json::from_str(raw).map_err(Malformed::from_json)?;
+    let object = referred(named.object, named.id).ok_or(Malformed::NotAnObject)?;
+    Ok(ObservedObject {
+        object,
+        livemode: named.livemode,
+        raw,
+    })
+}

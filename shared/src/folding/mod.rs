@@ -1,0 +1,39 @@
+//! From events to objects to bookings, so that order cannot matter.
+//!
+//! Pure. The construction, in four steps:
+//!
+//! 1. An event is read as a [`Snapshot`] of its object: typed fields, Stripe's `created` second,
+//!    the event's id, and (from `previous_attributes`) what the fields were just before.
+//! 2. Snapshots are *partially ordered*: B dominates A if B lies in a later phase of the object's
+//!    life ([`phases`]), or in the same phase at a later second. That relation is transitive and
+//!    never circular.
+//! 3. An object's state ([`ObjectState`]) is the set of snapshots that none dominates. Joining is
+//!    union, then dropping the dominated: commutative, associative and idempotent *because* the
+//!    relation is a strict partial order. So any order and any number of copies give the same
+//!    set, and which of its members counts (`winner`) is a function of the set.
+//! 4. A booking ([`fold_booking`]) is a function of its registration and its objects' winners.
+//!
+//! Two snapshots of one second that neither explain each other are *incomparable*: the object is
+//! unsettled, its booking uncertain, and Stripe is asked what is true. An observation then
+//! settles it, by the same join.
+//!
+//! Deliberately absent: amounts merged by `max`, ranking states by number, ordering by arrival
+//! or by event id. Each of them is wrong in a case that Stripe documents.
+
+mod booking;
+mod fields;
+mod object;
+pub mod phases;
+mod readings;
+pub mod values;
+
+pub use booking::{BookingView, FoldError, Member, Registration, Status, fold_booking};
+pub use fields::Fields;
+pub use object::{ObjectState, Snapshot, Winner};
+pub use readings::{Claim, Link, Reading, read_event, read_observation};
+
+/// Version of these rules: kept with every disposition and transition they decided.
+pub const FOLD_VERSION: i32 = 1;
+
+#[cfg(test)]
+mod properties;
