@@ -1,0 +1,80 @@
+//! The ingestor's counters. Labels are closed sets: never an id, a type or an address.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, UpDownCounter};
+
+use crate::outcome::Outcome;
+
+/// Every instrument of this service.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    received: Counter<u64>,
+    ack: Histogram<f64>,
+    connections: UpDownCounter<i64>,
+    reload_failures: Counter<u64>,
+    in_flight: Gauge<i64>,
+}
+
+impl Metrics {
+    /// Declares the instruments at the process's meter provider.
+    #[must_use]
+    pub fn new() -> Self {
+        let meter = opentelemetry::global::meter("bookend");
+        Self {
+            received: meter
+                .u64_counter("bookend_webhook_received")
+                .with_description("Requests by how they ended.")
+                .build(),
+            ack: meter
+                .f64_histogram("bookend_webhook_ack_duration")
+                .with_unit("s")
+                .with_description("From the request's head to the answer.")
+                .with_boundaries(vec![
+                    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+                ])
+                .build(),
+            connections: meter
+                .i64_up_down_counter("bookend_webhook_connections_open")
+                .with_description("Open connections of the public listener.")
+                .build(),
+            reload_failures: meter
+                .u64_counter("bookend_secret_reload_failures")
+                .with_description("Times the signing secrets could not be read again; the old ones stay.")
+                .build(),
+            in_flight: meter
+                .i64_gauge("bookend_producer_records_in_flight")
+                .with_description("Records handed to the producer and not yet reported on.")
+                .build(),
+        }
+    }
+
+    /// A request was answered.
+    pub fn answered(&self, outcome: &Outcome, after: Duration) {
+        let labels = [KeyValue::new("outcome", outcome.label())];
+        self.received.add(1, &labels);
+        self.ack.record(after.as_secs_f64(), &labels);
+    }
+
+    /// A connection was opened (1) or closed (−1).
+    pub fn connection(&self, change: i64) {
+        self.connections.add(change, &[]);
+    }
+
+    /// The secrets could not be read again.
+    pub fn reload_failed(&self) {
+        self.reload_failures.add(1, &[]);
+    }
+
+    /// State of the producer.
+    pub fn producing(&self, in_flight: i32) {
+        self.in_flight.record(i64::from(in_flight), &[]);
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
