@@ -125,7 +125,7 @@ impl KafkaArgs {
 }
 
 /// How to reach Postgres.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct DatabaseArgs {
     /// libpq URL.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
@@ -133,6 +133,16 @@ pub struct DatabaseArgs {
     /// File that holds the URL.
     #[arg(long, env = "DATABASE_URL_FILE")]
     pub database_url_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for DatabaseArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("DatabaseArgs")
+            .field("database_url", &self.database_url.as_ref().map(|_| "***"))
+            .field("database_url_file", &self.database_url_file)
+            .finish()
+    }
 }
 
 impl DatabaseArgs {

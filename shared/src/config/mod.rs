@@ -52,3 +52,17 @@ impl Problems {
 #[derive(Debug, thiserror::Error)]
 #[error("configuration refused:\n  - {}", .0.join("\n  - "))]
 pub struct Refused(pub Vec<String>);
+
+/// The process's arguments, with `command` put in where none is named: `service --flag` means
+/// `service run --flag`. `--version` and `--help` stay the program's own.
+#[must_use]
+pub fn with_default_command(command: &str) -> Vec<std::ffi::OsString> {
+    let mut arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let first = arguments.get(1).and_then(|argument| argument.to_str());
+    let is_flag = first.is_some_and(|text| text.starts_with('-'));
+    let own = matches!(first, Some("-V" | "--version" | "-h" | "--help"));
+    if arguments.len() <= 1 || (is_flag && !own) {
+        arguments.insert(arguments.len().min(1), command.into());
+    }
+    arguments
+}

@@ -1,0 +1,224 @@
+//! The processor put together: checks, threads, an end in order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use shared::clock::SystemClock;
+use shared::db::{Limits, require_schema};
+use shared::error::chain;
+use shared::kafka::producer::Producer;
+use shared::kafka::topics::{TopicError, Wanted, check};
+use shared::runtime::{Ops, start_ops};
+
+use crate::config::Config;
+use crate::consumer::{Heartbeat, PollingSettings, Queues, run as poll};
+use crate::dead_letters::DeadLetters;
+use crate::metrics::Metrics;
+use crate::worker::Worker;
+use crate::{registrations, store};
+
+/// How long an append of a dead letter may take.
+const APPEND_DEADLINE: Duration = Duration::from_secs(10);
+/// How often the processor must show that it polls.
+const BEAT_WITHIN: Duration = Duration::from_secs(60);
+
+/// Runs until SIGTERM or SIGINT. Blocks.
+///
+/// # Errors
+/// What could not be started, or why the polling thread ended by itself.
+pub fn run(config: &Config) -> anyhow::Result<()> {
+    let telemetry = shared::telemetry::init("processor", &config.common)?;
+    let ops = start_ops(config.common.ops_addr, telemetry.registry())?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        group = config.group,
+        "processor starting"
+    );
+    ops.health.set_unready("database", "not checked yet");
+    ops.health.set_unready("kafka", "not checked yet");
+    if !until_ready(&ops, "database", || check_database(config))? {
+        return Ok(());
+    }
+    if !until_ready(&ops, "kafka", || check_topics(config))? {
+        return Ok(());
+    }
+    ops.health.set_unready("kafka", "no partition assigned yet");
+    let producer = Arc::new(Producer::create(&config.kafka, APPEND_DEADLINE)?);
+    let queues = Arc::new(Queues::new(config.queues));
+    let stopping = Arc::new(AtomicBool::new(false));
+    let workers = start_workers(config, &queues, &producer)?;
+    let registering = start_registrations(config, &stopping)?;
+    let heart = Heart {
+        ops: ops.clone(),
+        queues: Arc::clone(&queues),
+        metrics: Metrics::new(),
+    };
+    let settings = PollingSettings {
+        client: shared::kafka::consumer(&config.kafka, &config.group),
+        topic: config.topics.events_topic.clone(),
+        database_url: config.database_url().to_owned(),
+        revoke_grace: config.revoke_grace,
+    };
+    let polled = poll(&settings, &queues, &heart);
+    ops.health.set_unready("kafka", "stopping");
+    stopping.store(true, Ordering::Relaxed);
+    queues.stop();
+    for thread in workers.into_iter().chain([registering]) {
+        if thread.join().is_err() {
+            tracing::error!("a worker thread panicked");
+        }
+    }
+    if let Err(error) = producer.flush(Duration::from_secs(5)) {
+        tracing::warn!(
+            error = chain(&error),
+            "dead letters still unacknowledged at the end"
+        );
+    }
+    tracing::info!("processor stopped");
+    polled.context("polling ended")
+}
+
+/// Tries until it works; `false`: asked to stop before that. A refusal ends it at once.
+fn until_ready(
+    ops: &Ops,
+    component: &'static str,
+    mut attempt: impl FnMut() -> Result<(), StartError>,
+) -> anyhow::Result<bool> {
+    while !ops.stop.is_set() {
+        match attempt() {
+            Ok(()) => {
+                ops.health.set_ready(component);
+                return Ok(true);
+            }
+            Err(error @ StartError::Refused(_)) => return Err(error.into()),
+            Err(StartError::NotYet(reason)) => ops.health.set_unready(component, reason),
+        }
+        std::thread::park_timeout(Duration::from_millis(500));
+    }
+    Ok(false)
+}
+
+/// Why the processor does not work yet, or never will on this ground.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Worth trying again.
+    #[error("{0}")]
+    NotYet(String),
+    /// A person must change something.
+    #[error("refusing to run: {0}")]
+    Refused(String),
+}
+
+fn check_database(config: &Config) -> Result<(), StartError> {
+    let mut connection = shared::db::connect(
+        config.database_url(),
+        "bookend-processor-start",
+        Limits::default(),
+    )
+    .map_err(|error| StartError::NotYet(chain(&error)))?;
+    require_schema(&mut connection).map_err(|error| StartError::Refused(chain(&error)))?;
+    store::events::require_durability(&mut connection)
+        .map_err(|error| StartError::NotYet(chain(&error)))?
+        .then_some(())
+        .ok_or_else(|| StartError::Refused("synchronous_commit is off".to_owned()))?;
+    store::events::ensure_partitions(&mut connection)
+        .map_err(|error| StartError::NotYet(chain(&error)))?;
+    Ok(())
+}
+
+fn check_topics(config: &Config) -> Result<(), StartError> {
+    let development = config.common.is_development();
+    let wanted = [
+        Wanted {
+            topic: config.topics.events_topic.clone(),
+            partitions: Some(config.topics.events_partitions),
+            development,
+        },
+        Wanted {
+            topic: config.topics.dead_topic.clone(),
+            partitions: None,
+            development,
+        },
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::NotYet(error.to_string()))?;
+    runtime
+        .block_on(check(&config.kafka, &wanted, Duration::from_secs(5)))
+        .map_err(|error| match error {
+            TopicError::Unreachable { .. } => StartError::NotYet(chain(&error)),
+            TopicError::Unfit(_) => StartError::Refused(chain(&error)),
+        })
+}
+
+fn start_workers(
+    config: &Config,
+    queues: &Arc<Queues>,
+    producer: &Arc<Producer>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let dead_letters = Arc::new(DeadLetters::new(
+        Arc::clone(producer),
+        config.topics.dead_topic.clone(),
+        config.group.clone(),
+    ));
+    (0..config.workers)
+        .map(|number| {
+            let worker = Worker {
+                queues: Arc::clone(queues),
+                topic: config.topics.events_topic.clone(),
+                database_url: config.database_url().to_owned(),
+                limits: Limits::default(),
+                scope: config.scope.clone(),
+                rules: config.rules,
+                dead_letters: Arc::clone(&dead_letters),
+                backoff: config.backoff,
+                clock: Arc::new(SystemClock),
+                metrics: Metrics::new(),
+            };
+            std::thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || worker.run())
+        })
+        .collect()
+}
+
+fn start_registrations(
+    config: &Config,
+    stopping: &Arc<AtomicBool>,
+) -> std::io::Result<JoinHandle<()>> {
+    let url = config.database_url().to_owned();
+    let (rules, stopping) = (config.rules, Arc::clone(stopping));
+    std::thread::Builder::new()
+        .name("registrations".to_owned())
+        .spawn(move || registrations::run(&url, Limits::default(), rules, &stopping))
+}
+
+/// Tells the operations listener that polling goes on, and whether it has anything to poll.
+struct Heart {
+    ops: Ops,
+    queues: Arc<Queues>,
+    metrics: Metrics,
+}
+
+impl Heartbeat for Heart {
+    fn polled(&self, claimed: usize, waiting: usize) {
+        self.ops.health.beat("polling", BEAT_WITHIN);
+        self.metrics.queues(claimed, self.queues.waiting());
+        if waiting > 0 {
+            let reason =
+                format!("{waiting} partition(s) assigned but not claimed: is the database up?");
+            self.ops.health.set_unready("kafka", reason);
+        } else {
+            // None assigned is ready, too: another member has them, and this one waits.
+            self.ops.health.set_ready("kafka");
+        }
+    }
+
+    fn stopping(&self) -> bool {
+        self.ops.stop.is_set()
+    }
+}

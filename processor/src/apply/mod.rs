@@ -1,0 +1,236 @@
+//! One batch, one transaction, in one lock order: objects, bookings, ledger, progress.
+//!
+//! Invariant: everything a batch does (ledger rows, objects, bookings, transitions, facts,
+//! refetches, dead letters, progress) is committed together or not at all, and the progress
+//! compare-and-set is the last statement. No HTTP and no Kafka in here.
+
+pub mod facts;
+pub mod fold;
+pub mod graph;
+mod load;
+pub mod world;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use shared::db::run_tx;
+
+use crate::item::Item;
+use crate::progress::{Arrival, arrival};
+use crate::store::{self, APPLY_BATCH, progress::Moved};
+use fold::{FoldFailed, Outcome, ask_for_ties, fold_item};
+use graph::{Key, StoredClaim};
+
+pub use load::{Plan, Step, load};
+pub use write::write_world;
+
+/// Rank of a claim that the booking application registered.
+pub const REGISTERED: i16 = 0;
+/// Rank of a claim in an object's own metadata.
+pub const OWN_METADATA: i16 = 1;
+
+/// Why a batch was not applied. Nothing of it is left in the database (after an error of
+/// COMMIT: unknown, and the progress row tells at the next attempt).
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Postgres.
+    #[error("the database refused the batch")]
+    Database(#[from] diesel::result::Error),
+    /// A booking is beyond what we count with.
+    #[error(transparent)]
+    Fold(#[from] FoldFailed),
+    /// Another transaction tied objects together between our look and our locks.
+    #[error("objects or bookings moved while the batch was taking its locks")]
+    Moved,
+    /// The progress row is not what the batch was dealt out under.
+    #[error("the partition's progress was moved by somebody else")]
+    ProgressLost,
+    /// A stored object's state cannot be read by this version.
+    #[error("the stored state of object {id} cannot be read")]
+    State {
+        /// The object.
+        id: String,
+        /// Why.
+        #[source]
+        cause: serde_json::Error,
+    },
+    /// More objects are tied together than one transaction should lock.
+    #[error("{found} objects are tied together; the bound is {limit}")]
+    TooManyObjects {
+        /// How many were found (the search ends just above the bound).
+        found: usize,
+        /// The bound.
+        limit: usize,
+    },
+}
+
+/// Where a batch stands in its partition.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Topic.
+    pub topic: &'a str,
+    /// Partition.
+    pub partition: i32,
+    /// Epoch it was claimed under.
+    pub epoch: i64,
+    /// First offset not applied.
+    pub next_offset: i64,
+}
+
+/// Rules that are settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// An unregistered booking is never confirmed.
+    pub require_registration: bool,
+    /// Objects that one transaction may lock.
+    pub max_objects: usize,
+}
+
+/// What became of a batch, by outcome, for metrics and logs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// First offset after the batch.
+    pub next_offset: i64,
+    /// What each record came to, in order.
+    pub outcomes: Vec<(String, &'static str)>,
+}
+
+/// Applies neighbouring records of one partition, in offset order, in one transaction.
+///
+/// Dead letters among them must already be acknowledged by the dead-letter topic.
+///
+/// # Errors
+/// [`ApplyError`].
+pub fn apply_batch(
+    connection: &mut PgConnection,
+    place: Place<'_>,
+    items: &[&Item],
+    rules: Rules,
+    now: DateTime<Utc>,
+) -> Result<Applied, ApplyError> {
+    let due: Vec<&Item> = items
+        .iter()
+        .copied()
+        .filter(|item| item.record().offset >= place.next_offset)
+        .collect();
+    let Some(last) = due.last() else {
+        return Ok(Applied {
+            next_offset: place.next_offset,
+            outcomes: Vec::new(),
+        });
+    };
+    let next_offset = last.record().offset.saturating_add(1);
+    run_tx(connection, APPLY_BATCH, |conn| {
+        note_jumps(conn, place, &due)?;
+        let mut world = load(conn, &plan(&due), rules.max_objects)?;
+        let mut outcomes = Vec::with_capacity(due.len());
+        let mut resolved = Vec::with_capacity(due.len());
+        for item in &due {
+            if let Item::Readable(item) = item {
+                let outcome = fold_item(&mut world, item, rules.require_registration)?;
+                resolved.push((outcome, booking_of(&world, item)));
+            } else {
+                resolved.push((Outcome::Copy, None));
+            }
+        }
+        ask_for_ties(&mut world);
+        write_world(conn, &world, APPLY_BATCH)?;
+        for (item, (outcome, booking)) in due.iter().zip(resolved) {
+            outcomes.push(write::label(item, &outcome));
+            write::remember(&mut world, item, outcome, booking);
+        }
+        write::write_ledger(conn, &world, &due, now)?;
+        match store::progress::advance(
+            conn,
+            (place.topic, place.partition),
+            place.epoch,
+            place.next_offset,
+            next_offset,
+        )? {
+            Moved::Yes => Ok(Applied {
+                next_offset,
+                outcomes,
+            }),
+            Moved::No => Err(ApplyError::ProgressLost),
+        }
+    })
+}
+
+fn booking_of(world: &world::World, item: &crate::item::Readable) -> Option<String> {
+    let object = item.object.as_ref()?;
+    let key = Key {
+        account: item.account.clone(),
+        id: object.id.as_str().to_owned(),
+    };
+    world.objects.get(&key)?.booking_id.clone()
+}
+
+/// Offsets of this topic are contiguous: a jump is a range that was deleted before we read it.
+fn note_jumps(conn: &mut PgConnection, place: Place<'_>, due: &[&Item]) -> Result<(), ApplyError> {
+    let mut expected = place.next_offset;
+    for item in due {
+        let offset = item.record().offset;
+        if let Arrival::Jump { from, to } = arrival(expected, offset) {
+            store::progress::record_hole(conn, place.topic, place.partition, (from, to), "hole")?;
+        }
+        expected = offset.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// What the batch will touch: stubs to be made, links and claims in the order they are said.
+fn plan(items: &[&Item]) -> Plan {
+    let mut plan = Plan::default();
+    for item in items {
+        let Item::Readable(item) = item else { continue };
+        plan.ids.insert(item.id.clone());
+        if item.ignored {
+            continue;
+        }
+        let key = |id: &str| Key {
+            account: item.account.clone(),
+            id: id.to_owned(),
+        };
+        let mut step = Step::default();
+        if let Some(object) = &item.object {
+            let own = key(object.id.as_str());
+            plan.stubs.insert(own.clone(), object.kind.clone());
+            if let Some(claim) = &item.reading.claim {
+                let claim = StoredClaim {
+                    rank: OWN_METADATA,
+                    at: claim.at,
+                    source_id: claim.source_id.clone(),
+                    booking_id: claim.booking_id.as_str().to_owned(),
+                };
+                step.claims.push((own, claim));
+            }
+        }
+        for link in &item.reading.links {
+            let (from, to) = (key(link.from.id.as_str()), key(link.to.id.as_str()));
+            plan.stubs
+                .entry(from.clone())
+                .or_insert_with(|| link.from.kind.clone());
+            plan.stubs
+                .entry(to.clone())
+                .or_insert_with(|| link.to.kind.clone());
+            step.links.push((from, to));
+        }
+        plan.steps.push(step);
+    }
+    plan
+}
+
+/// Sorted and distinct, as every set-based statement wants its keys.
+fn sorted(keys: BTreeSet<Key>) -> Vec<Key> {
+    keys.into_iter().collect()
+}
+
+/// Stubs in the order of their keys.
+fn in_order(stubs: &BTreeMap<Key, String>) -> Vec<(Key, String)> {
+    stubs
+        .iter()
+        .map(|(key, kind)| (key.clone(), kind.clone()))
+        .collect()
+}

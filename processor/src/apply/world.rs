@@ -1,0 +1,230 @@
+//! The rows a batch works on, in memory, and everything it will write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use shared::folding::{BookingView, ObjectState, Registration};
+
+use super::graph::{Graph, Key, StoredClaim};
+
+/// One object as locked (or, for a member that the batch does not touch, as read).
+#[derive(Debug, Clone)]
+pub struct ObjectRow {
+    /// Its key.
+    pub key: Key,
+    /// Stripe's object name.
+    pub kind: String,
+    /// All it has been told.
+    pub state: ObjectState,
+    /// The booking it belongs to.
+    pub booking_id: Option<String>,
+    /// Raised with each write.
+    pub version: i64,
+    /// Whether the batch changed it.
+    pub dirty: bool,
+}
+
+/// What a booking shows: the part whose change is a transition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Status, as in the table of statuses.
+    pub status: String,
+    /// Minor units.
+    pub amount: Option<i64>,
+    /// Three lower-case letters.
+    pub currency: Option<String>,
+    /// Minor units.
+    pub amount_paid: i64,
+    /// Minor units.
+    pub amount_refunded: i64,
+    /// Minor units.
+    pub expected_amount: Option<i64>,
+    /// Three lower-case letters.
+    pub expected_currency: Option<String>,
+    /// `uncertain` or none.
+    pub hold: Option<String>,
+}
+
+impl Shown {
+    /// From a fold's result.
+    #[must_use]
+    pub fn of(view: &BookingView) -> Self {
+        Self {
+            status: view.status.as_str().to_owned(),
+            amount: view.amount,
+            currency: view.currency.as_ref().map(ToString::to_string),
+            amount_paid: view.amount_paid,
+            amount_refunded: view.amount_refunded,
+            expected_amount: view.expected_amount,
+            expected_currency: view.expected_currency.as_ref().map(ToString::to_string),
+            hold: view.uncertain.then(|| "uncertain".to_owned()),
+        }
+    }
+}
+
+/// One booking, locked.
+#[derive(Debug, Clone, Default)]
+pub struct BookingRow {
+    /// Its id.
+    pub id: String,
+    /// Connected account; none: ours.
+    pub account: Option<String>,
+    /// As stored; none for a row that this batch makes.
+    pub shown: Option<Shown>,
+    /// What the last fact said.
+    pub published_state: Option<String>,
+    /// Number of its transitions.
+    pub version: i64,
+    /// Whether the batch changed it.
+    pub dirty: bool,
+}
+
+/// Why a booking changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Cause<'a> {
+    /// `event`, `observation` or `registration`.
+    pub kind: &'static str,
+    /// Id of the event or observation; the booking id for a registration.
+    pub id: &'a str,
+}
+
+/// A row of the audit trail to be written.
+#[derive(Debug, Clone)]
+pub struct Transition {
+    /// The booking.
+    pub booking_id: String,
+    /// The version it makes.
+    pub version: i64,
+    /// Its cause.
+    pub cause_kind: &'static str,
+    /// Its cause.
+    pub cause_id: String,
+    /// Before; none for the first.
+    pub before: Option<Shown>,
+    /// After.
+    pub after: Shown,
+}
+
+/// A fact to be written to the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// Hash of booking, kind, subject and target state.
+    pub id: String,
+    /// The booking.
+    pub booking_id: String,
+    /// What kind of fact.
+    pub kind: &'static str,
+    /// The fact as JSON text.
+    pub payload: String,
+}
+
+/// An object to be retrieved from Stripe.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refetch {
+    /// The object.
+    pub key: Key,
+    /// Its Stripe object name.
+    pub kind: String,
+    /// Names the doubt.
+    pub fingerprint: String,
+    /// `tie`, `refunds_differ` or `thin`.
+    pub reason: &'static str,
+    /// The second in question.
+    pub tied_at: i64,
+}
+
+/// What the ledger already says about an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Whether its disposition is `dead`.
+    pub dead: bool,
+    /// SHA-256 of the kept bytes.
+    pub sha256: [u8; 32],
+}
+
+/// Everything a batch reads and will write.
+#[derive(Debug, Default)]
+pub struct World {
+    /// Objects by key.
+    pub objects: BTreeMap<Key, ObjectRow>,
+    /// Links and claims.
+    pub graph: Graph,
+    /// Bookings by id.
+    pub bookings: BTreeMap<String, BookingRow>,
+    /// Folded registrations by booking id, with their account (empty: ours).
+    pub registrations: BTreeMap<String, (Registration, String)>,
+    /// Ids the ledger has.
+    pub known: BTreeMap<String, Known>,
+    /// Objects by the booking they belong to.
+    pub members: BTreeMap<String, BTreeSet<Key>>,
+    /// Links to be written, with who said so.
+    pub new_links: Vec<(Key, Key, String)>,
+    /// Claims to be written.
+    pub new_claims: BTreeMap<(Key, i16), StoredClaim>,
+    /// Transitions to be written.
+    pub transitions: Vec<Transition>,
+    /// Facts to be written.
+    pub facts: Vec<Fact>,
+    /// Refetches to be asked for.
+    pub refetches: BTreeSet<Refetch>,
+    /// What each readable record came to, and its booking then, by offset.
+    pub outcomes: BTreeMap<i64, (super::fold::Outcome, Option<String>)>,
+    /// A booking changed whose row is not locked: the batch must start over.
+    pub unlocked_booking: bool,
+}
+
+impl World {
+    /// Whether a claim by an object of `account` counts for `booking`: a booking belongs to the
+    /// account it was registered for, and without a registration to our own. So a connected
+    /// account can never claim a booking of ours.
+    #[must_use]
+    pub fn eligible(&self, account: &str, booking: &str) -> bool {
+        self.registrations
+            .get(booking)
+            .map_or(account.is_empty(), |(_, registered_for)| {
+                registered_for == account
+            })
+    }
+
+    /// The booking an object resolves to now.
+    #[must_use]
+    pub fn resolved(&self, key: &Key) -> Option<String> {
+        self.graph
+            .resolve(key, &|account, booking| self.eligible(account, booking))
+            .map(|claim| claim.booking_id.clone())
+    }
+
+    /// Puts an object row in, with its membership.
+    pub fn put_object(&mut self, row: ObjectRow) {
+        if let Some(booking) = &row.booking_id {
+            self.members
+                .entry(booking.clone())
+                .or_default()
+                .insert(row.key.clone());
+        }
+        self.objects.insert(row.key.clone(), row);
+    }
+
+    /// Moves an object to the booking it now resolves to; both bookings if that is a change.
+    pub fn reassign(&mut self, key: &Key) -> Vec<String> {
+        let resolved = self.resolved(key);
+        let Some(row) = self.objects.get_mut(key) else {
+            return Vec::new();
+        };
+        if row.booking_id == resolved {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut row.booking_id, resolved.clone());
+        row.dirty = true;
+        if let Some(members) = before.as_ref().and_then(|id| self.members.get_mut(id)) {
+            members.remove(key);
+        }
+        if let Some(id) = &resolved {
+            self.members
+                .entry(id.clone())
+                .or_default()
+                .insert(key.clone());
+        }
+        before.into_iter().chain(resolved).collect()
+    }
+}

@@ -1,0 +1,245 @@
+//! The world written back: changed rows only, each table once.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+
+use super::ApplyError;
+use super::fold::Outcome;
+use super::graph::{Key, StoredClaim};
+use super::world::{ObjectRow, World};
+use crate::item::{Item, Readable};
+use crate::store;
+use crate::store::events::LedgerRow;
+use crate::store::objects::{Columns, ObjectWrite};
+
+/// Writes objects, links, claims, bookings, transitions, facts and refetches.
+///
+/// # Errors
+/// diesel's; [`ApplyError::Moved`] if a booking changed that is not locked.
+pub fn write_world(conn: &mut PgConnection, world: &World, by: &str) -> Result<(), ApplyError> {
+    let objects = object_writes(world)?;
+    if !objects.is_empty() {
+        store::objects::update(conn, &objects, by)?;
+    }
+    if !world.new_links.is_empty() {
+        store::objects::insert_links(conn, &world.new_links)?;
+    }
+    let claims: Vec<(Key, StoredClaim)> = world
+        .new_claims
+        .iter()
+        .map(|((key, _), claim)| (key.clone(), claim.clone()))
+        .collect();
+    if !claims.is_empty() {
+        store::objects::upsert_claims(conn, &claims)?;
+    }
+    if world.unlocked_booking {
+        return Err(ApplyError::Moved);
+    }
+    let bookings: Vec<_> = world
+        .bookings
+        .values()
+        .filter(|row| row.dirty)
+        .filter_map(|row| row.shown.as_ref().map(|shown| (row, shown)))
+        .collect();
+    if !bookings.is_empty() {
+        store::bookings::update(conn, &bookings, by)?;
+        store::bookings::insert_transitions(conn, &world.transitions)?;
+    }
+    if !world.facts.is_empty() {
+        store::outbox::insert(conn, &world.facts)?;
+    }
+    if !world.refetches.is_empty() {
+        store::refetches::insert(conn, &world.refetches.iter().collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+fn object_writes(world: &World) -> Result<Vec<ObjectWrite<'_>>, ApplyError> {
+    world
+        .objects
+        .values()
+        .filter(|row| row.dirty)
+        .map(|row| {
+            let state = serde_json::to_string(&row.state).map_err(|cause| ApplyError::State {
+                id: row.key.id.clone(),
+                cause,
+            })?;
+            Ok(ObjectWrite {
+                row,
+                state,
+                columns: columns(row),
+            })
+        })
+        .collect()
+}
+
+fn columns(row: &ObjectRow) -> Columns {
+    let Some(winner) = row.state.winner() else {
+        return Columns {
+            settled: true,
+            ..Columns::default()
+        };
+    };
+    let fields = &winner.snapshot.fields;
+    Columns {
+        status: fields.status.clone(),
+        amount: fields.amount,
+        amount_paid: fields.amount_received.or(fields.amount_captured),
+        amount_refunded: fields.amount_refunded,
+        currency: fields.currency.as_ref().map(ToString::to_string),
+        customer: fields.customer.as_ref().map(ToString::to_string),
+        settled: winner.settled,
+    }
+}
+
+/// Keeps an item's outcome until the ledger is written.
+pub(super) fn remember(world: &mut World, item: &Item, outcome: Outcome, booking: Option<String>) {
+    world
+        .outcomes
+        .insert(item.record().offset, (outcome, booking));
+}
+
+/// The item's id (or its hash) and what became of it.
+pub(super) fn label(item: &Item, outcome: &Outcome) -> (String, &'static str) {
+    match item {
+        Item::Dead(dead) => (
+            dead.id
+                .clone()
+                .unwrap_or_else(|| format!("sha256:{}", hex::encode(dead.sha256))),
+            "dead",
+        ),
+        Item::Readable(item) => {
+            let label = match outcome {
+                Outcome::New(disposition) | Outcome::Revived(disposition) => disposition.as_str(),
+                Outcome::Copy => "copy",
+            };
+            (item.id.clone(), label)
+        }
+    }
+}
+
+/// Writes ledger rows and dead letters.
+///
+/// # Errors
+/// diesel's; [`ApplyError::Moved`] if another transaction wrote one of the rows meanwhile.
+pub(super) fn write_ledger(
+    conn: &mut PgConnection,
+    world: &World,
+    items: &[&Item],
+    now: DateTime<Utc>,
+) -> Result<(), ApplyError> {
+    let mut rows = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::Readable(item) => match world.outcomes.get(&item.record.offset) {
+                Some((Outcome::New(disposition), booking)) => {
+                    rows.push(ledger_row(item, booking.clone(), disposition.as_str(), now));
+                }
+                Some((Outcome::Revived(disposition), booking)) => {
+                    let row = ledger_row(item, booking.clone(), disposition.as_str(), now);
+                    store::events::revive(conn, &row)?;
+                }
+                Some((Outcome::Copy, _)) | None => {}
+            },
+            Item::Dead(dead) => {
+                let trace = trace_id(&dead.record);
+                store::dead_letters::upsert(conn, dead, now, trace.as_deref())?;
+            }
+        }
+    }
+    let inserted = store::events::insert(conn, &rows)?;
+    if inserted != rows.len() {
+        return Err(ApplyError::Moved);
+    }
+    // Dead rows last, and only where the ledger has nothing better under that id.
+    let dead: Vec<LedgerRow<'_>> = items
+        .iter()
+        .filter_map(|item| dead_row(item, now))
+        .collect();
+    if !dead.is_empty() {
+        store::events::insert_where_absent(conn, &dead)?;
+    }
+    Ok(())
+}
+
+fn ledger_row<'a>(
+    item: &'a Readable,
+    booking_id: Option<String>,
+    disposition: &'static str,
+    now: DateTime<Utc>,
+) -> LedgerRow<'a> {
+    let record = &item.record;
+    LedgerRow {
+        id: &item.id,
+        created: DateTime::from_timestamp(item.created, 0).unwrap_or_default(),
+        record_kind: item.kind.as_str(),
+        account: Some(item.account.as_str()).filter(|account| !account.is_empty()),
+        livemode: item.livemode,
+        event_type: &item.event_type,
+        api_version: item.api_version.as_deref(),
+        object_id: item.object.as_ref().map(|object| object.id.as_str()),
+        object_type: item.object.as_ref().map(|object| object.kind.as_str()),
+        snapshot_event: item.snapshot_event.as_deref(),
+        booking_id,
+        payload: &record.value,
+        sha256: &item.sha256,
+        signature: record.headers.stripe_signature.as_deref(),
+        verified_by: record.headers.verified_by.as_deref(),
+        source: record.headers.source.as_str(),
+        topic: &record.topic,
+        partition: record.partition,
+        offset: record.offset,
+        received_at: received_at(record, now),
+        disposition,
+        trace_id: trace_id(record),
+    }
+}
+
+fn dead_row<'a>(item: &'a Item, now: DateTime<Utc>) -> Option<LedgerRow<'a>> {
+    let Item::Dead(dead) = item else { return None };
+    let record = &dead.record;
+    Some(LedgerRow {
+        id: dead.id.as_deref()?,
+        created: DateTime::from_timestamp(dead.created, 0).unwrap_or_default(),
+        record_kind: "event",
+        account: None,
+        livemode: None,
+        event_type: "unknown",
+        api_version: None,
+        object_id: None,
+        object_type: None,
+        snapshot_event: None,
+        booking_id: None,
+        payload: &record.value,
+        sha256: &dead.sha256,
+        signature: record.headers.stripe_signature.as_deref(),
+        verified_by: record.headers.verified_by.as_deref(),
+        source: record.headers.source.as_str(),
+        topic: &record.topic,
+        partition: record.partition,
+        offset: record.offset,
+        received_at: received_at(record, now),
+        disposition: "dead",
+        trace_id: trace_id(record),
+    })
+}
+
+fn received_at(record: &crate::consumer::Record, now: DateTime<Utc>) -> DateTime<Utc> {
+    record
+        .headers
+        .received_at
+        .or_else(|| {
+            record
+                .timestamp_ms
+                .and_then(DateTime::from_timestamp_millis)
+        })
+        .unwrap_or(now)
+}
+
+fn trace_id(record: &crate::consumer::Record) -> Option<String> {
+    record
+        .headers
+        .traceparent
+        .as_deref()
+        .and_then(shared::telemetry::trace_id_of)
+}

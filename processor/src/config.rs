@@ -1,0 +1,166 @@
+//! The processor's settings.
+
+use std::time::Duration;
+
+use clap::Args;
+use shared::backoff::Policy;
+use shared::config::{
+    CommonArgs, DatabaseArgs, ExposeSecret, KafkaArgs, Problems, Refused, Secret, duration,
+};
+use shared::kafka::KafkaSettings;
+
+use crate::apply::Rules;
+use crate::consumer::QueueLimits;
+use crate::decode::Scope;
+
+/// Flags and environment variables of the same name.
+#[derive(Debug, Clone, Args)]
+pub struct ProcessorArgs {
+    /// What every service has.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// Postgres.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// `true` or `false`: events of the other mode are stored as ignored.
+    #[arg(long, env = "STRIPE_LIVEMODE")]
+    pub stripe_livemode: Option<String>,
+    /// `*`, or the connected accounts that are folded, comma-separated.
+    #[arg(long, env = "STRIPE_ALLOWED_ACCOUNTS", default_value = "*")]
+    pub stripe_allowed_accounts: String,
+    /// Consumer group.
+    #[arg(long, env = "CONSUMER_GROUP", default_value = "processor")]
+    pub consumer_group: String,
+    /// `true`: an unregistered booking is never confirmed.
+    #[arg(long, env = "REQUIRE_REGISTRATION", default_value_t = false, action = clap::ArgAction::Set)]
+    pub require_registration: bool,
+    /// Threads that apply batches, each with a database connection; 1 to 64.
+    #[arg(long, env = "WORKERS", default_value_t = 2)]
+    pub workers: usize,
+    /// Records in one batch; 1 to 5000.
+    #[arg(long, env = "BATCH_RECORDS", default_value_t = 500)]
+    pub batch_records: usize,
+    /// How long a batch's first record waits for company.
+    #[arg(long, env = "BATCH_LINGER", default_value = "5ms", value_parser = duration)]
+    pub batch_linger: Duration,
+    /// Objects that one transaction may lock.
+    #[arg(long, env = "MAX_TIED_OBJECTS", default_value_t = 20_000)]
+    pub max_tied_objects: usize,
+    /// How long a revocation or the end waits for a running batch.
+    #[arg(long, env = "REVOKE_GRACE", default_value = "4s", value_parser = duration)]
+    pub revoke_grace: Duration,
+}
+
+/// Settings that hold together.
+#[derive(Debug)]
+pub struct Config {
+    /// What every service has.
+    pub common: CommonArgs,
+    /// How to reach Kafka.
+    pub kafka: KafkaSettings,
+    /// Topics.
+    pub topics: KafkaArgs,
+    /// libpq URL.
+    pub database_url: Secret,
+    /// What is ours to fold.
+    pub scope: Scope,
+    /// Rules of folding.
+    pub rules: Rules,
+    /// Consumer group.
+    pub group: String,
+    /// Worker threads.
+    pub workers: usize,
+    /// Bounds of the queues.
+    pub queues: QueueLimits,
+    /// Grace of a revocation.
+    pub revoke_grace: Duration,
+    /// Pauses between attempts.
+    pub backoff: Policy,
+}
+
+impl ProcessorArgs {
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// [`Refused`], with every problem.
+    pub fn validate(self) -> Result<Config, Refused> {
+        let mut problems = Problems::default();
+        let kafka = self
+            .kafka
+            .settings("processor", &self.common, &mut problems);
+        let database_url = self.database.url(&self.common, &mut problems);
+        let livemode = match self.stripe_livemode.as_deref() {
+            Some("true") => true,
+            Some("false") => false,
+            Some(_) | None => {
+                problems.add("STRIPE_LIVEMODE must be `true` or `false`");
+                false
+            }
+        };
+        if livemode && self.common.is_development() {
+            problems.add("STRIPE_LIVEMODE=true is refused with DEPLOYMENT=development");
+        }
+        for (name, value, bounds) in [
+            ("WORKERS", self.workers, 1..=64),
+            ("BATCH_RECORDS", self.batch_records, 1..=5_000),
+            ("MAX_TIED_OBJECTS", self.max_tied_objects, 100..=1_000_000),
+        ] {
+            if !bounds.contains(&value) {
+                problems.add(format!(
+                    "{name} must lie between {} and {}",
+                    bounds.start(),
+                    bounds.end()
+                ));
+            }
+        }
+        problems.into_result()?;
+        Ok(Config {
+            scope: Scope {
+                livemode,
+                accounts: accounts(&self.stripe_allowed_accounts),
+            },
+            rules: Rules {
+                require_registration: self.require_registration,
+                max_objects: self.max_tied_objects,
+            },
+            group: self.consumer_group,
+            workers: self.workers,
+            queues: QueueLimits {
+                high: self.batch_records.saturating_mul(4),
+                low: self.batch_records,
+                batch: self.batch_records,
+                linger: self.batch_linger,
+            },
+            revoke_grace: self.revoke_grace,
+            backoff: Policy {
+                base: Duration::from_millis(50),
+                cap: Duration::from_secs(5),
+            },
+            common: self.common,
+            topics: self.kafka,
+            kafka,
+            database_url,
+        })
+    }
+}
+
+impl Config {
+    /// The database's URL, in the open: only for connecting.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        self.database_url.expose_secret()
+    }
+}
+
+fn accounts(text: &str) -> Option<Vec<String>> {
+    (text.trim() != "*").then(|| {
+        text.split(',')
+            .map(str::trim)
+            .filter(|one| !one.is_empty())
+            .map(ToOwned::to_owned)
+            .collect()
+    })
+}

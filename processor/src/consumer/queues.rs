@@ -1,0 +1,343 @@
+//! Bounded per-partition queues between the polling thread and the workers.
+//!
+//! Invariant: at most one worker holds a batch of a partition, and batches of a partition are
+//! dealt out in offset order. A closed or superseded queue's batch can still be running; it is
+//! harmless, because its compare-and-set on the epoch fails.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::message::OwnedHeaders;
+use shared::kafka::headers::RecordHeaders;
+
+/// One record of the log, copied out of the client.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Topic it was read from.
+    pub topic: String,
+    /// Partition it was read from.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its key as text; foreign bytes are replaced, a missing key is empty.
+    pub key: String,
+    /// The value's exact bytes; empty for a tombstone.
+    pub value: Vec<u8>,
+    /// Its headers, typed.
+    pub headers: RecordHeaders,
+    /// Its headers as they were: dead letters keep them.
+    pub raw_headers: OwnedHeaders,
+    /// The record's timestamp, milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
+    /// When it reached us, by the monotonic clock.
+    pub arrived: Instant,
+}
+
+/// What one worker applies in one transaction: neighbours of one partition.
+#[derive(Debug)]
+pub struct Batch {
+    /// The partition.
+    pub partition: i32,
+    /// The epoch under which it was claimed.
+    pub epoch: i64,
+    /// First offset not yet applied.
+    pub next_offset: i64,
+    /// The records, in offset order; never empty.
+    pub records: Vec<Record>,
+}
+
+/// Bounds of the queues.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueLimits {
+    /// Records waiting in one partition before it is paused.
+    pub high: usize,
+    /// Records waiting at which it is resumed.
+    pub low: usize,
+    /// Records in one batch.
+    pub batch: usize,
+    /// How long the first record waits for company.
+    pub linger: Duration,
+}
+
+/// Why a batch could not move the progress row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The epoch still is ours: read on at this offset.
+    Moved(i64),
+    /// Another processor claimed the partition.
+    Evicted,
+}
+
+struct PartitionQueue {
+    epoch: i64,
+    next_offset: i64,
+    fetch_next: i64,
+    records: VecDeque<Record>,
+    busy: bool,
+    paused: bool,
+}
+
+#[derive(Default)]
+struct State {
+    open: BTreeMap<i32, PartitionQueue>,
+    finished: BTreeMap<i32, i64>,
+    seek: bool,
+    stopping: bool,
+    turn: i32,
+}
+
+/// The queues of all partitions this process owns.
+pub struct Queues {
+    limits: QueueLimits,
+    state: Mutex<State>,
+    work: Condvar,
+    idle: Condvar,
+}
+
+impl Queues {
+    /// Empty queues.
+    #[must_use]
+    pub fn new(limits: QueueLimits) -> Self {
+        Self {
+            limits,
+            state: Mutex::default(),
+            work: Condvar::new(),
+            idle: Condvar::new(),
+        }
+    }
+
+    /// A panicking worker must not take the others' queues with it: the state is consistent
+    /// between statements.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a partition that was claimed under `epoch`, to be read from `next_offset`.
+    pub fn open(&self, partition: i32, epoch: i64, next_offset: i64) {
+        let queue = PartitionQueue {
+            epoch,
+            next_offset,
+            fetch_next: next_offset,
+            records: VecDeque::new(),
+            busy: false,
+            paused: false,
+        };
+        drop(self.state().open.insert(partition, queue));
+    }
+
+    /// Closes partitions and waits up to `grace` for their running batches. Returns the offsets
+    /// finished, for the commit hint. A batch that misses the grace is harmless (see above).
+    pub fn close(&self, partitions: &[i32], grace: Duration) -> Vec<(i32, i64)> {
+        let deadline = Instant::now() + grace;
+        let mut state = self.state();
+        for partition in partitions {
+            if let Some(queue) = state.open.get_mut(partition) {
+                queue.records.clear();
+            }
+        }
+        loop {
+            let busy = partitions
+                .iter()
+                .any(|p| state.open.get(p).is_some_and(|q| q.busy));
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !busy || left.is_zero() {
+                break;
+            }
+            state = self
+                .idle
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        partitions
+            .iter()
+            .filter_map(|partition| {
+                state
+                    .open
+                    .remove(partition)
+                    .map(|q| (*partition, q.next_offset))
+            })
+            .collect()
+    }
+
+    /// All partitions now open, with the offset to be fetched next.
+    #[must_use]
+    pub fn positions(&self) -> Vec<(i32, i64)> {
+        self.state()
+            .open
+            .iter()
+            .map(|(p, q)| (*p, q.fetch_next))
+            .collect()
+    }
+
+    /// Queues one record; one of a partition that is not open is dropped, because whoever owns
+    /// it reads it again. A record that was already dealt out is dropped too.
+    pub fn push(&self, record: Record) {
+        let mut state = self.state();
+        let Some(queue) = state.open.get_mut(&record.partition) else {
+            return;
+        };
+        if record.offset < queue.fetch_next {
+            return;
+        }
+        queue.fetch_next = record.offset.saturating_add(1);
+        queue.records.push_back(record);
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Partitions whose pause state must change: `(pause, resume)`.
+    pub fn pressure(&self) -> (Vec<i32>, Vec<i32>) {
+        let mut state = self.state();
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+        for (partition, queue) in &mut state.open {
+            if !queue.paused && queue.records.len() >= self.limits.high {
+                queue.paused = true;
+                pause.push(*partition);
+            } else if queue.paused && queue.records.len() <= self.limits.low {
+                queue.paused = false;
+                resume.push(*partition);
+            }
+        }
+        (pause, resume)
+    }
+
+    /// Forgets every pause: a fresh assignment resumes all partitions.
+    pub fn forget_pauses(&self) {
+        for queue in self.state().open.values_mut() {
+            queue.paused = false;
+        }
+    }
+
+    /// The next batch for a worker; waits for one. `None`: stopping, and nothing is left to do.
+    #[must_use]
+    pub fn take(&self) -> Option<Batch> {
+        let mut state = self.state();
+        loop {
+            if state.stopping {
+                return None;
+            }
+            let now = Instant::now();
+            let wait = match ripe(&state, self.limits, now) {
+                Ripe::Now(partition) => {
+                    if let Some(batch) = deal(&mut state, partition, self.limits.batch) {
+                        return Some(batch);
+                    }
+                    Duration::ZERO
+                }
+                Ripe::In(wait) => wait,
+            };
+            state = self
+                .work
+                .wait_timeout(state, wait.max(Duration::from_micros(200)))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// A batch was committed: everything below `next_offset` is applied.
+    pub fn applied(&self, partition: i32, epoch: i64, next_offset: i64) {
+        let mut state = self.state();
+        if let Some(queue) = state.open.get_mut(&partition).filter(|q| q.epoch == epoch) {
+            queue.busy = false;
+            queue.next_offset = next_offset;
+            state.finished.insert(partition, next_offset);
+        }
+        drop(state);
+        self.idle.notify_all();
+        self.work.notify_all();
+    }
+
+    /// A batch lost its compare-and-set.
+    pub fn lost(&self, partition: i32, epoch: i64, lost: Lost) {
+        let mut state = self.state();
+        if state.open.get(&partition).is_some_and(|q| q.epoch == epoch) {
+            match lost {
+                Lost::Evicted => drop(state.open.remove(&partition)),
+                Lost::Moved(next_offset) => {
+                    if let Some(queue) = state.open.get_mut(&partition) {
+                        queue.busy = false;
+                        queue.records.clear();
+                        queue.next_offset = next_offset;
+                        queue.fetch_next = next_offset;
+                    }
+                    state.seek = true;
+                }
+            }
+        }
+        drop(state);
+        self.idle.notify_all();
+    }
+
+    /// Whether this claim still is current: a retrying worker stops when it is not.
+    #[must_use]
+    pub fn owns(&self, partition: i32, epoch: i64) -> bool {
+        let state = self.state();
+        !state.stopping && state.open.get(&partition).is_some_and(|q| q.epoch == epoch)
+    }
+
+    /// Offsets finished since the last call, for the commit hint.
+    pub fn take_finished(&self) -> Vec<(i32, i64)> {
+        std::mem::take(&mut self.state().finished)
+            .into_iter()
+            .collect()
+    }
+
+    /// Whether a partition must be read again from another offset (since the last call).
+    pub fn take_seek(&self) -> bool {
+        std::mem::take(&mut self.state().seek)
+    }
+
+    /// Records waiting in all queues.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.state().open.values().map(|q| q.records.len()).sum()
+    }
+
+    /// Workers finish their batch and get no other.
+    pub fn stop(&self) {
+        self.state().stopping = true;
+        self.work.notify_all();
+    }
+}
+
+enum Ripe {
+    Now(i32),
+    In(Duration),
+}
+
+/// The next partition in turn whose batch is full or has waited long enough.
+fn ripe(state: &State, limits: QueueLimits, now: Instant) -> Ripe {
+    let mut soonest = Duration::from_millis(500);
+    let after = state.open.range(state.turn.saturating_add(1)..);
+    let before = state.open.range(..=state.turn);
+    for (partition, queue) in after.chain(before) {
+        let Some(first) = queue.records.front().filter(|_| !queue.busy) else {
+            continue;
+        };
+        let age = now.saturating_duration_since(first.arrived);
+        if queue.records.len() >= limits.batch || age >= limits.linger {
+            return Ripe::Now(*partition);
+        }
+        soonest = soonest.min(limits.linger.saturating_sub(age));
+    }
+    Ripe::In(soonest)
+}
+
+fn deal(state: &mut State, partition: i32, limit: usize) -> Option<Batch> {
+    state.turn = partition;
+    let queue = state.open.get_mut(&partition)?;
+    let count = queue.records.len().min(limit);
+    let records: Vec<Record> = queue.records.drain(..count).collect();
+    if records.is_empty() {
+        return None;
+    }
+    queue.busy = true;
+    Some(Batch {
+        partition,
+        epoch: queue.epoch,
+        next_offset: queue.next_offset,
+        records,
+    })
+}

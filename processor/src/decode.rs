@@ -1,0 +1,203 @@
+//! One record, read: an event or an observation to be folded, or a dead letter.
+//!
+//! Pure. Invariant: any bytes come out as one or the other; nothing is skipped, and a panic in
+//! here is poison, not an outage.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sha2::{Digest, Sha256};
+use shared::envelope::{self, Malformed, Shape};
+use shared::folding;
+use shared::kafka::headers::RecordKind;
+
+use crate::consumer::Record;
+use crate::item::{Dead, Item, Readable, RowKind, Stage};
+
+/// What is ours to fold.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// Events of the other mode are stored as ignored.
+    pub livemode: bool,
+    /// Connected accounts that are folded; none: all are.
+    pub accounts: Option<Vec<String>>,
+}
+
+impl Scope {
+    fn covers(&self, livemode: Option<bool>, account: &str) -> bool {
+        let mode = livemode.is_none_or(|mode| mode == self.livemode);
+        let known = account.is_empty()
+            || self
+                .accounts
+                .as_ref()
+                .is_none_or(|list| list.iter().any(|one| one == account));
+        mode && known
+    }
+}
+
+/// Reads one record.
+#[must_use]
+pub fn decode(record: Record, scope: &Scope) -> Item {
+    let sha256: [u8; 32] = Sha256::digest(&record.value).into();
+    let read = catch_unwind(AssertUnwindSafe(|| match record.headers.record {
+        RecordKind::Event => event(&record, scope, sha256),
+        RecordKind::Observation => observation(&record, scope, sha256),
+        RecordKind::Command => Err(Unreadable::Command),
+    }));
+    match read {
+        Ok(Ok(item)) => Item::Readable(Box::new(Readable { record, ..item })),
+        Ok(Err(unreadable)) => dead(record, sha256, unreadable.kind(), &unreadable),
+        Err(_panic) => dead(record, sha256, "panic", &Unreadable::Panicked),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("the body is no event")]
+    Event(#[source] Malformed),
+    #[error("the value is no Stripe object")]
+    Observation(#[source] Malformed),
+    #[error("an observation needs the headers ce_id and x-observed-at")]
+    ObservationHeaders,
+    #[error("this version carries out no commands")]
+    Command,
+    #[error("reading it panicked")]
+    Panicked,
+}
+
+impl Unreadable {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Event(cause) | Self::Observation(cause) => cause.kind(),
+            Self::ObservationHeaders => "observation_headers",
+            Self::Command => "command",
+            Self::Panicked => "panic",
+        }
+    }
+}
+
+fn event(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Readable, Unreadable> {
+    let decoded = envelope::decode(&record.value).map_err(Unreadable::Event)?;
+    let envelope = &decoded.envelope;
+    // A listed event of a connected account may not say whose it is: the list did.
+    let account = envelope
+        .account
+        .as_ref()
+        .map(ToString::to_string)
+        .or_else(|| record.headers.account.clone())
+        .unwrap_or_default();
+    Ok(Readable {
+        record: placeholder(),
+        kind: RowKind::Event,
+        id: envelope.id.as_str().to_owned(),
+        created: envelope.created,
+        livemode: envelope.livemode,
+        event_type: envelope.event_type.clone(),
+        api_version: envelope.api_version.clone(),
+        object: envelope.object.clone(),
+        thin: matches!(envelope.shape, Shape::Thin),
+        snapshot_event: envelope.snapshot_event.as_ref().map(ToString::to_string),
+        sha256,
+        ignored: !scope.covers(envelope.livemode, &account),
+        account,
+        reading: folding::read_event(&decoded),
+    })
+}
+
+fn observation(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Readable, Unreadable> {
+    let observed = envelope::decode_observation(&record.value).map_err(Unreadable::Observation)?;
+    let (Some(at), false) = (record.headers.observed_at, record.headers.ce_id.is_empty()) else {
+        return Err(Unreadable::ObservationHeaders);
+    };
+    let account = record.headers.account.clone().unwrap_or_default();
+    let id = record.headers.ce_id.clone();
+    Ok(Readable {
+        record: placeholder(),
+        kind: RowKind::Observation,
+        created: at,
+        livemode: observed.livemode,
+        event_type: format!("observation.{}", observed.object.kind),
+        api_version: None,
+        thin: false,
+        snapshot_event: None,
+        sha256,
+        ignored: !scope.covers(observed.livemode, &account),
+        account,
+        reading: folding::read_observation(&observed, &id, at),
+        object: Some(observed.object),
+        id,
+    })
+}
+
+/// Stands in until the record itself, which the reading borrows from, can be moved in.
+fn placeholder() -> Record {
+    Record {
+        topic: String::new(),
+        partition: 0,
+        offset: 0,
+        key: String::new(),
+        value: Vec::new(),
+        headers: shared::kafka::headers::RecordHeaders::default(),
+        raw_headers: rdkafka::message::OwnedHeaders::new(),
+        timestamp_ms: None,
+        arrived: std::time::Instant::now(),
+    }
+}
+
+fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable) -> Item {
+    let (id, created) = match record.headers.record {
+        RecordKind::Event => salvage(&record.value),
+        RecordKind::Observation | RecordKind::Command => (None, 0),
+    };
+    Item::Dead(Box::new(Dead {
+        id,
+        created,
+        sha256,
+        stage: Stage::Decode,
+        class: "poison",
+        kind,
+        error: shared::error::chain(error),
+        attempts: 1,
+        record,
+    }))
+}
+
+/// The id and time of a body that is JSON but no event: enough for a ledger row.
+fn salvage(body: &[u8]) -> (Option<String>, i64) {
+    #[derive(serde::Deserialize)]
+    struct Loose {
+        id: Option<String>,
+        created: Option<i64>,
+    }
+    let Ok(loose) = serde_json::from_slice::<Loose>(body) else {
+        return (None, 0);
+    };
+    let id = loose
+        .id
+        .filter(|id| shared::ids::EventId::parse(id).is_ok());
+    let created = loose
+        .created
+        .filter(|at| (0..=envelope::MAX_CREATED).contains(at));
+    (id, created.unwrap_or(0))
+}
+
+/// A readable record that could not be applied, as the dead letter it becomes.
+#[must_use]
+pub fn give_up(
+    item: Readable,
+    class: &'static str,
+    kind: &'static str,
+    error: String,
+    attempts: u32,
+) -> Item {
+    Item::Dead(Box::new(Dead {
+        id: Some(item.id),
+        created: item.created,
+        sha256: item.sha256,
+        stage: Stage::Apply,
+        class,
+        kind,
+        error,
+        attempts,
+        record: item.record,
+    }))
+}

@@ -1,0 +1,351 @@
+//! `objects`, `object_links` and `object_claims`.
+
+use diesel::pg::PgConnection;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
+use diesel::{QueryResult, RunQueryDsl, sql_query};
+
+use crate::apply::graph::{Key, StoredClaim};
+use crate::apply::world::ObjectRow;
+
+/// An object as stored.
+#[derive(Debug, diesel::QueryableByName)]
+pub struct StoredObject {
+    /// Connected account; empty: ours.
+    #[diesel(sql_type = Text)]
+    pub account: String,
+    /// Stripe's id.
+    #[diesel(sql_type = Text)]
+    pub id: String,
+    /// Stripe's object name.
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    /// `ObjectState` as JSON.
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    /// The booking it belongs to.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub booking_id: Option<String>,
+    /// Raised with each write.
+    #[diesel(sql_type = BigInt)]
+    pub version: i64,
+}
+
+/// A pair of text columns.
+#[derive(Debug, diesel::QueryableByName)]
+struct Pair {
+    #[diesel(sql_type = Text)]
+    account: String,
+    #[diesel(sql_type = Text)]
+    id: String,
+}
+
+fn split(keys: &[Key]) -> (Vec<&str>, Vec<&str>) {
+    keys.iter()
+        .map(|key| (key.account.as_str(), key.id.as_str()))
+        .unzip()
+}
+
+/// Inserts a stub for each object that is not there: what does not exist cannot be locked.
+///
+/// # Errors
+/// diesel's.
+pub fn insert_stubs(
+    conn: &mut PgConnection,
+    stubs: &[(Key, String)],
+    by: &str,
+) -> QueryResult<usize> {
+    let keys: Vec<Key> = stubs.iter().map(|(key, _)| key.clone()).collect();
+    let kinds: Vec<&str> = stubs.iter().map(|(_, kind)| kind.as_str()).collect();
+    let (accounts, ids) = split(&keys);
+    sql_query(
+        "INSERT INTO objects (account, id, type, updated_by) \
+         SELECT k.account, k.id, k.kind, $4 \
+         FROM UNNEST($1, $2, $3) AS k (account, id, kind) ORDER BY k.account, k.id \
+         ON CONFLICT ON CONSTRAINT objects_pkey DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .bind::<Array<Text>, _>(kinds)
+    .bind::<Text, _>(by)
+    .execute(conn)
+}
+
+/// Every object reachable from these over stored links, these included; at most `limit` + 1.
+///
+/// # Errors
+/// diesel's.
+pub fn reachable(conn: &mut PgConnection, keys: &[Key], limit: i64) -> QueryResult<Vec<Key>> {
+    let (accounts, ids) = split(keys);
+    let rows: Vec<Pair> = sql_query(
+        "WITH RECURSIVE reach (account, id) AS ( \
+           SELECT k.account, k.id FROM UNNEST($1, $2) AS k (account, id) \
+           UNION \
+           SELECT r.account, n.id FROM reach r CROSS JOIN LATERAL ( \
+             SELECT l.to_id AS id FROM object_links l WHERE l.account = r.account AND l.from_id = r.id \
+             UNION ALL \
+             SELECT l.from_id FROM object_links l WHERE l.account = r.account AND l.to_id = r.id \
+           ) n \
+         ) SELECT account, id FROM reach LIMIT $3",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .bind::<BigInt, _>(limit.saturating_add(1))
+    .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Key {
+            account: row.account,
+            id: row.id,
+        })
+        .collect())
+}
+
+/// Locks these objects in the order of their keys and reads them.
+///
+/// # Errors
+/// diesel's; a deadlock or lock time-out means: try the whole transaction again.
+pub fn lock(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<StoredObject>> {
+    let (accounts, ids) = split(keys);
+    sql_query(
+        "SELECT o.account, o.id, o.type AS kind, o.state::text AS state, o.booking_id, o.version \
+         FROM objects o JOIN UNNEST($1, $2) AS k (account, id) \
+           ON o.account = k.account AND o.id = k.id \
+         ORDER BY o.account, o.id FOR UPDATE OF o",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .load(conn)
+}
+
+/// The objects of these bookings, read without a lock: whoever changes one of them folds its
+/// booking after us, because we hold the bookings' rows.
+///
+/// # Errors
+/// diesel's.
+pub fn of_bookings(conn: &mut PgConnection, bookings: &[String]) -> QueryResult<Vec<StoredObject>> {
+    sql_query(
+        "SELECT account, id, type AS kind, state::text AS state, booking_id, version \
+         FROM objects WHERE booking_id = ANY ($1)",
+    )
+    .bind::<Array<Text>, _>(bookings)
+    .load(conn)
+}
+
+/// A stored link.
+#[derive(Debug, diesel::QueryableByName)]
+pub struct StoredLink {
+    /// Connected account; empty: ours.
+    #[diesel(sql_type = Text)]
+    pub account: String,
+    /// The object that names the other.
+    #[diesel(sql_type = Text)]
+    pub from_id: String,
+    /// The object that is named.
+    #[diesel(sql_type = Text)]
+    pub to_id: String,
+}
+
+/// Every link from or to these objects.
+///
+/// # Errors
+/// diesel's.
+pub fn links(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<StoredLink>> {
+    let (accounts, ids) = split(keys);
+    sql_query(
+        "SELECT l.account, l.from_id, l.to_id FROM UNNEST($1, $2) AS k (account, id) \
+           JOIN object_links l ON l.account = k.account AND l.from_id = k.id \
+         UNION \
+         SELECT l.account, l.from_id, l.to_id FROM UNNEST($1, $2) AS k (account, id) \
+           JOIN object_links l ON l.account = k.account AND l.to_id = k.id",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .load(conn)
+}
+
+#[derive(Debug, diesel::QueryableByName)]
+struct ClaimRow {
+    #[diesel(sql_type = Text)]
+    account: String,
+    #[diesel(sql_type = Text)]
+    object_id: String,
+    #[diesel(sql_type = SmallInt)]
+    rank: i16,
+    #[diesel(sql_type = BigInt)]
+    at: i64,
+    #[diesel(sql_type = Text)]
+    source_id: String,
+    #[diesel(sql_type = Text)]
+    booking_id: String,
+}
+
+/// Every claim of these objects.
+///
+/// # Errors
+/// diesel's.
+pub fn claims(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<(Key, StoredClaim)>> {
+    let (accounts, ids) = split(keys);
+    let rows: Vec<ClaimRow> = sql_query(
+        "SELECT c.account, c.object_id, c.rank, c.at, c.source_id, c.booking_id \
+         FROM UNNEST($1, $2) AS k (account, id) \
+         JOIN object_claims c ON c.account = k.account AND c.object_id = k.id",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let claim = StoredClaim {
+                rank: row.rank,
+                at: row.at,
+                source_id: row.source_id,
+                booking_id: row.booking_id,
+            };
+            (
+                Key {
+                    account: row.account,
+                    id: row.object_id,
+                },
+                claim,
+            )
+        })
+        .collect())
+}
+
+/// Writes links; those that are there stay as they are.
+///
+/// # Errors
+/// diesel's.
+pub fn insert_links(conn: &mut PgConnection, links: &[(Key, Key, String)]) -> QueryResult<usize> {
+    let accounts: Vec<&str> = links
+        .iter()
+        .map(|(from, _, _)| from.account.as_str())
+        .collect();
+    let from: Vec<&str> = links.iter().map(|(from, _, _)| from.id.as_str()).collect();
+    let to: Vec<&str> = links.iter().map(|(_, to, _)| to.id.as_str()).collect();
+    let sources: Vec<&str> = links.iter().map(|(_, _, source)| source.as_str()).collect();
+    sql_query(
+        "INSERT INTO object_links (account, from_id, to_id, source_id) \
+         SELECT * FROM UNNEST($1, $2, $3, $4) AS l (account, from_id, to_id, source_id) \
+         ORDER BY 1, 2, 3 ON CONFLICT ON CONSTRAINT object_links_pkey DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(from)
+    .bind::<Array<Text>, _>(to)
+    .bind::<Array<Text>, _>(sources)
+    .execute(conn)
+}
+
+/// Writes claims that became the least of their rank.
+///
+/// # Errors
+/// diesel's.
+pub fn upsert_claims(conn: &mut PgConnection, claims: &[(Key, StoredClaim)]) -> QueryResult<usize> {
+    let accounts: Vec<&str> = claims.iter().map(|(key, _)| key.account.as_str()).collect();
+    let ids: Vec<&str> = claims.iter().map(|(key, _)| key.id.as_str()).collect();
+    let ranks: Vec<i16> = claims.iter().map(|(_, claim)| claim.rank).collect();
+    let ats: Vec<i64> = claims.iter().map(|(_, claim)| claim.at).collect();
+    let sources: Vec<&str> = claims
+        .iter()
+        .map(|(_, claim)| claim.source_id.as_str())
+        .collect();
+    let bookings: Vec<&str> = claims
+        .iter()
+        .map(|(_, claim)| claim.booking_id.as_str())
+        .collect();
+    sql_query(
+        "INSERT INTO object_claims (account, object_id, rank, at, source_id, booking_id) \
+         SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6) \
+           AS c (account, object_id, rank, at, source_id, booking_id) ORDER BY 1, 2, 3 \
+         ON CONFLICT ON CONSTRAINT object_claims_pkey DO UPDATE \
+           SET at = EXCLUDED.at, source_id = EXCLUDED.source_id, booking_id = EXCLUDED.booking_id",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .bind::<Array<SmallInt>, _>(ranks)
+    .bind::<Array<BigInt>, _>(ats)
+    .bind::<Array<Text>, _>(sources)
+    .bind::<Array<Text>, _>(bookings)
+    .execute(conn)
+}
+
+/// One object's row as it is to be written.
+#[derive(Debug)]
+pub struct ObjectWrite<'a> {
+    /// The row; its version is the one it was read with.
+    pub row: &'a ObjectRow,
+    /// `ObjectState` as JSON.
+    pub state: String,
+    /// Typed columns, from the winning snapshot.
+    pub columns: Columns,
+}
+
+/// The winning snapshot in typed columns.
+#[derive(Debug, Default)]
+pub struct Columns {
+    /// Status.
+    pub status: Option<String>,
+    /// Minor units.
+    pub amount: Option<i64>,
+    /// Minor units.
+    pub amount_paid: Option<i64>,
+    /// Minor units.
+    pub amount_refunded: Option<i64>,
+    /// Three lower-case letters.
+    pub currency: Option<String>,
+    /// Stripe's customer id.
+    pub customer: Option<String>,
+    /// Whether the winner is beyond doubt.
+    pub settled: bool,
+}
+
+/// Writes changed objects, each to its next version. The rows are locked.
+///
+/// # Errors
+/// diesel's.
+pub fn update(conn: &mut PgConnection, writes: &[ObjectWrite<'_>], by: &str) -> QueryResult<usize> {
+    let column =
+        |f: fn(&ObjectWrite<'_>) -> Option<String>| writes.iter().map(f).collect::<Vec<_>>();
+    let number = |f: fn(&ObjectWrite<'_>) -> Option<i64>| writes.iter().map(f).collect::<Vec<_>>();
+    sql_query(
+        "UPDATE objects o SET type = n.type, status = n.status, amount = n.amount, \
+           amount_paid = n.amount_paid, amount_refunded = n.amount_refunded, \
+           currency = n.currency, customer = n.customer, settled = n.settled, \
+           state = n.state::json, booking_id = n.booking_id, version = o.version + 1, \
+           updated_at = now(), updated_by = $13 \
+         FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+           AS n (account, id, type, status, amount, amount_paid, amount_refunded, currency, \
+                 customer, settled, state, booking_id) \
+         WHERE o.account = n.account AND o.id = n.id",
+    )
+    .bind::<Array<Text>, _>(
+        writes
+            .iter()
+            .map(|w| w.row.key.account.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind::<Array<Text>, _>(
+        writes
+            .iter()
+            .map(|w| w.row.key.id.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind::<Array<Text>, _>(
+        writes
+            .iter()
+            .map(|w| w.row.kind.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind::<Array<Nullable<Text>>, _>(column(|w| w.columns.status.clone()))
+    .bind::<Array<Nullable<BigInt>>, _>(number(|w| w.columns.amount))
+    .bind::<Array<Nullable<BigInt>>, _>(number(|w| w.columns.amount_paid))
+    .bind::<Array<Nullable<BigInt>>, _>(number(|w| w.columns.amount_refunded))
+    .bind::<Array<Nullable<Text>>, _>(column(|w| w.columns.currency.clone()))
+    .bind::<Array<Nullable<Text>>, _>(column(|w| w.columns.customer.clone()))
+    .bind::<Array<Bool>, _>(writes.iter().map(|w| w.columns.settled).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(writes.iter().map(|w| w.state.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(column(|w| w.row.booking_id.clone()))
+    .bind::<Text, _>(by)
+    .execute(conn)
+}

@@ -1,0 +1,102 @@
+//! `partition_progress` and `log_holes`: the compare-and-set that makes a batch count once.
+
+use diesel::pg::PgConnection;
+use diesel::sql_types::{BigInt, Integer, Text};
+use diesel::{OptionalExtension, QueryResult, RunQueryDsl};
+
+/// Whether the compare-and-set found the row as expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It did; the row now says `next`.
+    Yes,
+    /// It did not: somebody else moved or claimed it. The transaction must be rolled back.
+    No,
+}
+
+/// Moves the progress from `expected` to `next` if offset *and* epoch still are what the batch
+/// was dealt out under. Last statement of the batch's transaction.
+///
+/// # Errors
+/// diesel's.
+pub fn advance(
+    conn: &mut PgConnection,
+    (topic, partition): (&str, i32),
+    epoch: i64,
+    expected: i64,
+    next: i64,
+) -> QueryResult<Moved> {
+    let rows = diesel::sql_query(
+        "UPDATE partition_progress SET next_offset = $5, updated_at = now() \
+         WHERE topic = $1 AND partition = $2 AND epoch = $3 AND next_offset = $4",
+    )
+    .bind::<Text, _>(topic)
+    .bind::<Integer, _>(partition)
+    .bind::<BigInt, _>(epoch)
+    .bind::<BigInt, _>(expected)
+    .bind::<BigInt, _>(next)
+    .execute(conn)?;
+    Ok(if rows == 1 { Moved::Yes } else { Moved::No })
+}
+
+/// The row as it is: `(next_offset, epoch)`.
+///
+/// # Errors
+/// diesel's.
+pub fn read(
+    conn: &mut PgConnection,
+    topic: &str,
+    partition: i32,
+) -> QueryResult<Option<(i64, i64)>> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        next_offset: i64,
+        #[diesel(sql_type = BigInt)]
+        epoch: i64,
+    }
+    let row: Option<Row> = diesel::sql_query(
+        "SELECT next_offset, epoch FROM partition_progress WHERE topic = $1 AND partition = $2",
+    )
+    .bind::<Text, _>(topic)
+    .bind::<Integer, _>(partition)
+    .get_result(conn)
+    .optional()?;
+    Ok(row.map(|row| (row.next_offset, row.epoch)))
+}
+
+/// Writes down that `[from, to)` was gone before it was applied.
+///
+/// # Errors
+/// diesel's.
+pub fn record_hole(
+    conn: &mut PgConnection,
+    topic: &str,
+    partition: i32,
+    (from, to): (i64, i64),
+    kind: &str,
+) -> QueryResult<usize> {
+    diesel::sql_query(
+        "INSERT INTO log_holes (topic, partition, from_offset, to_offset, kind) \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind::<Text, _>(topic)
+    .bind::<Integer, _>(partition)
+    .bind::<BigInt, _>(from)
+    .bind::<BigInt, _>(to)
+    .bind::<Text, _>(kind)
+    .execute(conn)
+}
+
+/// A write that changes nothing: tells a database that works from one that does not.
+///
+/// # Errors
+/// diesel's.
+pub fn probe(conn: &mut PgConnection, topic: &str, partition: i32) -> QueryResult<()> {
+    diesel::sql_query(
+        "UPDATE partition_progress SET updated_at = now() WHERE topic = $1 AND partition = $2",
+    )
+    .bind::<Text, _>(topic)
+    .bind::<Integer, _>(partition)
+    .execute(conn)
+    .map(drop)
+}

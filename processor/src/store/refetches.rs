@@ -1,0 +1,44 @@
+//! `refetches`: what the reconciler is asked to retrieve.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use diesel::sql_types::{Array, Text, Timestamptz};
+use diesel::{QueryResult, RunQueryDsl, sql_query};
+
+use crate::apply::world::Refetch;
+
+/// Asks for each distinct doubt once.
+///
+/// # Errors
+/// diesel's.
+pub fn insert(conn: &mut PgConnection, rows: &[&Refetch]) -> QueryResult<usize> {
+    let tied: Vec<DateTime<Utc>> = rows
+        .iter()
+        .map(|row| DateTime::from_timestamp(row.tied_at, 0).unwrap_or_default())
+        .collect();
+    sql_query(
+        "INSERT INTO refetches (account, object_id, object_type, fingerprint, reason, tied_at) \
+         SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6) \
+           AS r (account, object_id, object_type, fingerprint, reason, tied_at) ORDER BY 1, 2, 4 \
+         ON CONFLICT ON CONSTRAINT refetches_once DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(
+        rows.iter()
+            .map(|row| row.key.account.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind::<Array<Text>, _>(
+        rows.iter()
+            .map(|row| row.key.id.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(
+        rows.iter()
+            .map(|row| row.fingerprint.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.reason).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(tied)
+    .execute(conn)
+}
