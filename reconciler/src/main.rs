@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `reconciler`.
+
+fn main() -> std::process::ExitCode {
+    reconciler::commands::main()
+}

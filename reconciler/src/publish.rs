@@ -195,16 +195,14 @@ fn observation_id(
     format!("obs_{hex}")
 }
 
-/// What all our records say. Each begins a trace of its own where none is running.
+/// What all our records say.
 fn common(account: Option<&AccountId>, received_at: DateTime<Utc>) -> RecordHeaders {
-    let (traceparent, tracestate) = telemetry::current_traceparent().unzip();
     RecordHeaders {
         ce_source: format!(
             "https://api.stripe.com/{}",
             account.map_or("", AccountId::as_str)
         ),
-        traceparent,
-        tracestate: tracestate.flatten(),
+        traceparent: telemetry::current_traceparent(),
         received_at: Some(received_at),
         account: account.map(ToString::to_string),
         ..RecordHeaders::default()

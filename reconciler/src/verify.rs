@@ -8,7 +8,6 @@ use std::fmt;
 
 use shared::diffs::Finding;
 use shared::ids::AccountId;
-use shared::kafka::producer::EventLog;
 use shared::windows::Window;
 
 use crate::barrier::Lag;
@@ -16,7 +15,7 @@ use crate::store::bookings;
 use crate::stripe::StripeError;
 use crate::stripe::walk::WalkError;
 use crate::sweep::inspect::Keep;
-use crate::sweep::{Engine, SweepError};
+use crate::sweep::{Reader, SweepError};
 
 /// Differences named one by one; the rest is counted.
 const NAMED: usize = 100;
@@ -75,7 +74,7 @@ fn label(finding: &Finding) -> &'static str {
     }
 }
 
-impl<L: EventLog> Engine<L> {
+impl Reader {
     /// Compares `window` for each of `accounts` (`None`: our own).
     ///
     /// # Errors

@@ -86,6 +86,19 @@ impl Store {
         })
     }
 
+    /// From now on this connection refuses every write.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_only(&self) -> Result<(), StoreError> {
+        self.run("read_only", |connection| {
+            sql_query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+                .execute(connection)
+                .map(|_rows| ())
+        })
+        .await
+    }
+
     /// Runs `work` in a transaction called `name` on a thread of its own. Once it has begun it
     /// runs to its end, even if the caller no longer waits.
     ///

@@ -22,6 +22,10 @@ use super::retry::{self, Fault, Verdict};
 /// Source: <https://docs.stripe.com/api/versioning>.
 pub const STRIPE_VERSION: &str = "2026-10-28.endive";
 
+/// Bytes of one answer: a hundred events of the largest size that the ingestor takes would be more,
+/// but then the sweep fails in the open, and Stripe's events are a few kilobytes each.
+pub const BODY_LIMIT: usize = 32 * 1024 * 1024;
+
 /// How long our monotonic clock is trusted to carry on Stripe's.
 const DATE_VALID: Duration = Duration::from_secs(600);
 

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::diffs::{self, Comparison, LedgerRow};
 use shared::ids::{AccountId, EventId};
-use shared::kafka::producer::EventLog;
 use shared::windows::{STRIPE_RETENTION_S, Window};
 
-use super::{Engine, SweepError};
+use super::{Reader, SweepError};
 use crate::store::ledger;
 use crate::stripe::{ListedEvent, Lister, Query, StripeError};
 
@@ -34,7 +33,7 @@ pub enum Keep {
     Nothing,
 }
 
-impl<L: EventLog> Engine<L> {
+impl Reader {
     /// Lists a window to its end. Only events that the ledger lacks are kept with their bytes: one
     /// that it holds it holds for ever.
     ///
@@ -100,7 +99,7 @@ impl<L: EventLog> Engine<L> {
     }
 
     /// Those of a page that the ledger doesn't hold.
-    pub(crate) async fn without_known(
+    pub async fn without_known(
         &self,
         page: Vec<ListedEvent>,
     ) -> Result<Vec<ListedEvent>, SweepError> {

@@ -45,13 +45,18 @@ pub struct Limits {
     pub refetch_pause: Duration,
 }
 
-/// What a sweep works with.
-pub struct Engine<L> {
+/// What it takes to read both sides.
+pub struct Reader {
     pub client: Client,
     pub store: Store,
-    pub publisher: Publisher<L>,
     pub barrier: Barrier,
     pub limits: Limits,
+}
+
+/// What it takes to sweep: reading, and publishing what is missing.
+pub struct Engine<L> {
+    pub reader: Reader,
+    pub publisher: Publisher<L>,
 }
 
 /// Why a sweep broke off. Its window stays open.
@@ -81,8 +86,9 @@ impl SweepError {
 impl<L: EventLog> Engine<L> {
     /// Waits for the right to repair; see [`crate::store::Lock::Repair`].
     pub(crate) async fn repair_lock(&self) -> Result<crate::store::LockGuard, SweepError> {
-        self.store
-            .lock_for(crate::store::Lock::Repair, self.limits.lock_patience)
+        self.reader
+            .store
+            .lock_for(crate::store::Lock::Repair, self.reader.limits.lock_patience)
             .await?
             .ok_or(SweepError::Busy)
     }

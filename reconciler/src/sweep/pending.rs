@@ -146,18 +146,18 @@ impl<L: EventLog> Engine<L> {
     /// [`SweepError`]; what was published is acknowledged or will be found again.
     pub async fn pending(&self, looks: &mut Looks) -> Result<Looked, SweepError> {
         let (age, limit) = (
-            self.limits.pending_after.as_secs_f64(),
-            self.limits.pending_batch,
+            self.reader.limits.pending_after.as_secs_f64(),
+            self.reader.limits.pending_batch,
         );
         let skip = looks.too_recent(Instant::now());
-        let waiting = self
+        let waiting = self.reader
             .store
             .run("bookings_waiting", move |connection| {
                 bookings::waiting(connection, age, &skip, limit)
             })
             .await?;
         for one in &waiting {
-            looks.looked(&one.booking_id, Instant::now(), self.limits.pending_after);
+            looks.looked(&one.booking_id, Instant::now(), self.reader.limits.pending_after);
         }
         let retrieved = self.retrieve_all(waiting).await?;
         let mut by_account: BTreeMap<Option<AccountId>, Vec<Retrieved>> = BTreeMap::new();
@@ -210,7 +210,7 @@ impl<L: EventLog> Engine<L> {
         let Some(path) = path else {
             return Ok(None);
         };
-        let reply = match objects::retrieve(&self.client, &path, account.as_ref()).await {
+        let reply = match objects::retrieve(&self.reader.client, &path, account.as_ref()).await {
             Ok(reply) => reply,
             Err(error) if error.is_permanent() => {
                 tracing::warn!(
@@ -247,7 +247,7 @@ impl<L: EventLog> Engine<L> {
         let window = self.window_of(&suspects).await?;
         let listed = self.list_for(account, window, &suspects).await?;
         let _guard = self.repair_lock().await?;
-        if self.barrier.wait(&self.store).await?.is_some() {
+        if self.reader.barrier.wait(&self.reader.store).await?.is_some() {
             looked.behind = true;
             return Ok(looked);
         }
@@ -266,7 +266,7 @@ impl<L: EventLog> Engine<L> {
         let mut differing = Vec::new();
         for one in retrieved {
             let (account, object) = (one.waiting.account.clone(), one.waiting.object_id.clone());
-            let believed = self
+            let believed = self.reader
                 .store
                 .run("object_believed", move |connection| {
                     bookings::believed(connection, &account, &object)
@@ -281,7 +281,7 @@ impl<L: EventLog> Engine<L> {
 
     /// From the oldest object's creation to now, as far as Stripe lists it.
     async fn window_of(&self, suspects: &[Retrieved]) -> Result<Window, SweepError> {
-        let now = self.client.now().await?;
+        let now = self.reader.client.now().await?;
         let to = now.saturating_add(60);
         let oldest = suspects
             .iter()
@@ -312,7 +312,7 @@ impl<L: EventLog> Engine<L> {
             types: TYPES,
             max_events: MAX_EVENTS,
         };
-        let (mut lister, mut found) = (Lister::new(&self.client, query), Vec::new());
+        let (mut lister, mut found) = (Lister::new(&self.reader.client, query), Vec::new());
         loop {
             let page = match lister.next_page().await {
                 Ok(Some(page)) => page,
@@ -330,7 +330,7 @@ impl<L: EventLog> Engine<L> {
         listed: Vec<(String, ListedEvent)>,
     ) -> Result<Vec<(String, ListedEvent)>, SweepError> {
         let events = listed.iter().map(|(_, event)| event.clone()).collect();
-        let unknown = self.without_known(events).await?;
+        let unknown = self.reader.without_known(events).await?;
         let unknown: BTreeSet<EventId> = unknown.into_iter().map(|event| event.id).collect();
         Ok(listed
             .into_iter()
@@ -394,7 +394,7 @@ impl<L: EventLog> Engine<L> {
                 booking_id: Some(one.waiting.booking_id.clone()),
             })
             .collect();
-        Ok(self
+        Ok(self.reader
             .store
             .run("note_waiting", move |connection| {
                 let sweep = sweeps::begin(connection, Kind::Pending, owner.as_ref(), window)?;
@@ -441,7 +441,7 @@ impl<L: EventLog> Engine<L> {
             None => Outcome::Repaired,
             Some(_) => Outcome::Failed,
         };
-        self.store
+        self.reader.store
             .run("record_pending", move |connection| {
                 sweeps::repaired(connection, &repairs)?;
                 sweeps::finish(connection, sweep, outcome, counts, refused.as_deref())

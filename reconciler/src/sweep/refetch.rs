@@ -67,8 +67,8 @@ impl<L: EventLog> Engine<L> {
     /// # Errors
     /// [`SweepError::Store`]; wishes not marked are carried out again, which changes nothing.
     pub async fn refetch(&self) -> Result<Refetched, SweepError> {
-        let pause = self.limits.refetch_pause.as_secs_f64();
-        let due = self
+        let pause = self.reader.limits.refetch_pause.as_secs_f64();
+        let due = self.reader
             .store
             .run("refetches_due", move |connection| {
                 refetches::due(connection, pause, BATCH)
@@ -80,7 +80,7 @@ impl<L: EventLog> Engine<L> {
             match self.carry_out(&wish).await {
                 Ok(observation) => {
                     figures.done += 1;
-                    self.store
+                    self.reader.store
                         .run("refetch_done", move |connection| {
                             refetches::done(connection, id, &observation)
                         })
@@ -100,7 +100,7 @@ impl<L: EventLog> Engine<L> {
                     } else {
                         figures.later += 1;
                     }
-                    self.store
+                    self.reader.store
                         .run("refetch_not_done", move |connection| {
                             if permanent {
                                 refetches::failed(connection, id, &told)
@@ -124,7 +124,7 @@ impl<L: EventLog> Engine<L> {
         };
         let path = objects::path(&wish.object_type, &object)
             .ok_or_else(|| WishError::NoPath(wish.object_type.clone()))?;
-        let reply = objects::retrieve(&self.client, &path, account.as_ref()).await?;
+        let reply = objects::retrieve(&self.reader.client, &path, account.as_ref()).await?;
         let observed_at = reply.sent_at.ok_or(WishError::Undated)?;
         if observed_at <= wish.tied_at.timestamp() {
             return Err(WishError::TooEarly);

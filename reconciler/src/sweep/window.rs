@@ -1,5 +1,8 @@
 //! One window: list → barrier → compare → repair → record, in this order.
 
+use std::fmt;
+
+use chrono::SecondsFormat;
 use shared::diffs::{Comparison, Finding};
 use shared::ids::{AccountId, EventId};
 use shared::kafka::producer::EventLog;
@@ -38,6 +41,43 @@ impl Report {
             Outcome::Open | Outcome::Failed => false,
         }
     }
+
+    /// One line for the log, loud where somebody may have to act.
+    pub fn log(&self) {
+        let (outcome, counts) = (self.outcome.as_str(), self.counts);
+        if counts.missing == 0 && self.is_done() {
+            tracing::debug!(outcome, listed = counts.listed, "window swept");
+        } else {
+            tracing::warn!(
+                outcome,
+                listed = counts.listed,
+                missing = counts.missing,
+                repaired = counts.repaired,
+                lag = self.lag.map(|lag| lag.records),
+                "window swept"
+            );
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |seconds| crate::store::at(seconds).to_rfc3339_opts(SecondsFormat::Secs, true);
+        write!(
+            f,
+            "[{}, {})  {}  listed {}  missing {}  repaired {}",
+            time(self.window.from()),
+            time(self.window.to()),
+            self.outcome.as_str(),
+            self.counts.listed,
+            self.counts.missing,
+            self.counts.repaired,
+        )?;
+        match self.lag {
+            Some(lag) => write!(f, "  the processor is {} records behind", lag.records),
+            None => Ok(()),
+        }
+    }
 }
 
 impl<L: EventLog> Engine<L> {
@@ -48,15 +88,15 @@ impl<L: EventLog> Engine<L> {
     /// [`SweepError`]; the cursor stands before whatever was not done.
     pub async fn tail(&self, account: Option<&AccountId>) -> Result<Vec<Report>, SweepError> {
         let rules = Rules {
-            lag: self.limits.lag_s,
-            overlap: self.limits.overlap_s,
-            span: self.limits.span_s,
+            lag: self.reader.limits.lag_s,
+            overlap: self.reader.limits.overlap_s,
+            span: self.reader.limits.span_s,
         };
         let mut reports = Vec::new();
         loop {
-            let now = self.client.now().await?;
+            let now = self.reader.client.now().await?;
             let owner = account.cloned();
-            let cursor = self
+            let cursor = self.reader
                 .store
                 .run("cursor", move |connection| {
                     sweeps::cursor(connection, owner.as_ref())
@@ -120,7 +160,7 @@ impl<L: EventLog> Engine<L> {
         hole: Option<Window>,
     ) -> Result<Report, SweepError> {
         let owner = account.cloned();
-        let sweep = self
+        let sweep = self.reader
             .store
             .run("begin_sweep", move |connection| {
                 sweeps::begin(connection, kind, owner.as_ref(), window)
@@ -131,7 +171,7 @@ impl<L: EventLog> Engine<L> {
             let told = shared::error::chain(error);
             // The first error tells more than this one, should it fail too.
             drop(
-                self.store
+                self.reader.store
                     .run("fail_sweep", move |connection| {
                         sweeps::finish(
                             connection,
@@ -155,14 +195,14 @@ impl<L: EventLog> Engine<L> {
         window: Window,
         hole: Option<Window>,
     ) -> Result<Report, SweepError> {
-        let listed = self.list(account, window, Keep::Unknown).await?;
+        let listed = self.reader.list(account, window, Keep::Unknown).await?;
         let _guard = self.repair_lock().await?;
         let listed_count = listed.ids.len();
-        if let Some(lag) = self.barrier.wait(&self.store).await? {
+        if let Some(lag) = self.reader.barrier.wait(&self.reader.store).await? {
             return self.left_open(sweep, window, listed_count, lag).await;
         }
-        let now = self.client.now().await?;
-        let comparison = self.compare(account, &listed, now).await?;
+        let now = self.reader.client.now().await?;
+        let comparison = self.reader.compare(account, &listed, now).await?;
         let (findings, missing) = self
             .note(sweep, account, &listed, hole, &comparison)
             .await?;
@@ -204,7 +244,7 @@ impl<L: EventLog> Engine<L> {
             "the processor is {} records behind on {} partitions",
             lag.records, lag.partitions
         );
-        self.store
+        self.reader.store
             .run("leave_sweep_open", move |connection| {
                 sweeps::finish(connection, sweep, Outcome::Open, counts, Some(&why))
             })
@@ -239,7 +279,7 @@ impl<L: EventLog> Engine<L> {
         let topic = self.publisher.topic().to_owned();
         let since = listed.window.from();
         let asked = missing.clone();
-        let (hole_since, repaired) = self
+        let (hole_since, repaired) = self.reader
             .store
             .run("gather_evidence", move |connection| {
                 Ok((
@@ -277,7 +317,7 @@ impl<L: EventLog> Engine<L> {
                 }),
         );
         let (owner, settled) = (account.cloned(), listed.ids.clone());
-        let ids = self
+        let ids = self.reader
             .store
             .run("note_findings", move |connection| {
                 sweeps::close_settled(connection, &settled)?;
@@ -325,7 +365,7 @@ impl<L: EventLog> Engine<L> {
         (repairs, refused): (Vec<Repair>, Option<String>),
     ) -> Result<(), SweepError> {
         let (owner, window, report) = (account.cloned(), listed.window, report.clone());
-        self.store
+        self.reader.store
             .run("record_sweep", move |connection| {
                 sweeps::repaired(connection, &repairs)?;
                 if let Some(comparison) = &report.comparison {

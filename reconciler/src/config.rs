@@ -1,0 +1,380 @@
+//! The reconciler's settings: flags and environment variables of the same name, judged as a whole.
+//!
+//! Invariant: what would make a sweep wrong (too short a lag or overlap, a key of the other mode)
+//! is refused at start, with every problem named.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::ExposeSecret;
+use shared::config::{
+    CommonArgs, DatabaseArgs, KafkaArgs, Problems, Refused, Secret, duration, read_secret,
+};
+use shared::ids::AccountId;
+use shared::kafka::KafkaSettings;
+
+use crate::stripe;
+use crate::sweep::Limits;
+
+/// Shortest lag outside of development: an event may be listed seconds after its `created`.
+const MIN_LAG: Duration = Duration::from_secs(60);
+/// Shortest overlap outside of development.
+const MIN_OVERLAP: Duration = Duration::from_secs(15 * 60);
+/// Most calls a second: Stripe's limit for reads of one endpoint is 25.
+/// Source: <https://docs.stripe.com/rate-limits>.
+const MAX_CALLS_PER_SECOND: u32 = 24;
+
+/// Every setting of the reconciler. Not printable: it holds secrets as they were given.
+#[derive(Clone, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub stripe: StripeArgs,
+    #[command(flatten)]
+    pub sweep: SweepArgs,
+}
+
+/// How to reach Stripe. Not printable, as above.
+#[derive(Clone, Args)]
+pub struct StripeArgs {
+    /// Restricted key, read only.
+    #[arg(long, env = "STRIPE_API_KEY", hide_env_values = true)]
+    pub stripe_api_key: Option<String>,
+    /// File that holds the key.
+    #[arg(long, env = "STRIPE_API_KEY_FILE")]
+    pub stripe_api_key_file: Option<PathBuf>,
+    /// Addresses, comma-separated, tried in turn on 503 and connection errors.
+    #[arg(long, env = "STRIPE_API_BASE", default_value = "https://api.stripe.com")]
+    pub stripe_api_base: String,
+    /// The mode whose events count.
+    #[arg(long, env = "STRIPE_LIVEMODE", action = clap::ArgAction::Set)]
+    pub stripe_livemode: bool,
+    /// Connected accounts to sweep beside our own, comma-separated; `auto`: those seen.
+    #[arg(long, env = "STRIPE_ACCOUNTS", default_value = "")]
+    pub stripe_accounts: String,
+    /// Calls a second, all sweeps together.
+    #[arg(long, env = "STRIPE_CALLS_PER_SECOND", default_value_t = 15)]
+    pub stripe_calls_per_second: u32,
+    /// One attempt of one call.
+    #[arg(long, env = "STRIPE_TIMEOUT", value_parser = duration, default_value = "15s")]
+    pub stripe_timeout: Duration,
+    /// Attempts for one call, the first included.
+    #[arg(long, env = "STRIPE_ATTEMPTS", default_value_t = 5)]
+    pub stripe_attempts: u32,
+}
+
+/// When to sweep, and how far.
+#[derive(Debug, Clone, Args)]
+pub struct SweepArgs {
+    /// Pause between two tail sweeps, and between two looks at waiting bookings.
+    #[arg(long, env = "SWEEP_INTERVAL", value_parser = duration, default_value = "60s")]
+    pub sweep_interval: Duration,
+    /// How far in the past a window ends.
+    #[arg(long, env = "SWEEP_LAG", value_parser = duration, default_value = "60s")]
+    pub sweep_lag: Duration,
+    /// How far before the cursor a window begins.
+    #[arg(long, env = "SWEEP_OVERLAP", value_parser = duration, default_value = "15m")]
+    pub sweep_overlap: Duration,
+    /// Longest stretch that one sweep moves the cursor by.
+    #[arg(long, env = "SWEEP_SPAN", value_parser = duration, default_value = "1d")]
+    pub sweep_span: Duration,
+    /// Events that one sweep may list; a window that holds more is cut in halves.
+    #[arg(long, env = "SWEEP_MAX_EVENTS", default_value_t = 20_000)]
+    pub sweep_max_events: usize,
+    /// How long to wait for the processor to pass the log's ends; then the window stays open.
+    #[arg(long, env = "BARRIER_TIMEOUT", value_parser = duration, default_value = "30s")]
+    pub barrier_timeout: Duration,
+    /// Events published a second by repairs.
+    #[arg(long, env = "REPAIR_RATE", default_value_t = 200)]
+    pub repair_rate: u32,
+    /// How long a booking may wait for its money before its payment is looked at.
+    #[arg(long, env = "PENDING_AFTER", value_parser = duration, default_value = "10m")]
+    pub pending_after: Duration,
+    /// Objects that one look at waiting bookings retrieves.
+    #[arg(long, env = "PENDING_BATCH", default_value_t = 100)]
+    pub pending_batch: u32,
+    /// How long an event may stay parked before it is drift.
+    #[arg(long, env = "PARKED_LIMIT", value_parser = duration, default_value = "1h")]
+    pub parked_limit: Duration,
+    /// Pause between the second that a doubt is about and its refetch.
+    #[arg(long, env = "REFETCH_PAUSE", value_parser = duration, default_value = "2s")]
+    pub refetch_pause: Duration,
+    /// Pause between two looks for refetches.
+    #[arg(long, env = "REFETCH_INTERVAL", value_parser = duration, default_value = "1s")]
+    pub refetch_interval: Duration,
+}
+
+/// The accounts to sweep beside our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accounts {
+    Listed(Vec<AccountId>),
+    /// Those that the ledger has seen.
+    Seen,
+}
+
+/// Settings that were found good.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub common: CommonArgs,
+    pub kafka: KafkaSettings,
+    pub topic: String,
+    pub partitions: usize,
+    pub database: Secret,
+    pub stripe: stripe::Settings,
+    pub accounts: Accounts,
+    pub limits: Limits,
+    pub barrier_timeout: Duration,
+    pub repair_rate: u32,
+    pub sweep_interval: Duration,
+    pub refetch_interval: Duration,
+}
+
+impl Settings {
+    /// Judges all settings.
+    ///
+    /// # Errors
+    /// [`Refused`] with every problem.
+    pub fn check(&self) -> Result<Config, Refused> {
+        let mut problems = Problems::default();
+        let kafka = self.kafka.settings("reconciler", &self.common, &mut problems);
+        let database = self.database.url(&self.common, &mut problems);
+        let stripe = self.stripe.check(&self.common, &mut problems);
+        let accounts = self.stripe.accounts(&mut problems);
+        let limits = self.sweep.check(&self.common, self.stripe.stripe_livemode, &mut problems);
+        problems.into_result()?;
+        Ok(Config {
+            common: self.common.clone(),
+            kafka,
+            topic: self.kafka.events_topic.clone(),
+            partitions: self.kafka.events_partitions,
+            database,
+            stripe,
+            accounts,
+            limits,
+            barrier_timeout: self.sweep.barrier_timeout,
+            repair_rate: self.sweep.repair_rate,
+            sweep_interval: self.sweep.sweep_interval,
+            refetch_interval: self.sweep.refetch_interval,
+        })
+    }
+}
+
+impl StripeArgs {
+    fn check(&self, common: &CommonArgs, problems: &mut Problems) -> stripe::Settings {
+        let key = problems
+            .take(read_secret(
+                "STRIPE_API_KEY",
+                self.stripe_api_key.as_deref(),
+                self.stripe_api_key_file.as_deref(),
+            ))
+            .unwrap_or_else(|| Secret::from(""));
+        judge_key(key.expose_secret(), self.stripe_livemode, common, problems);
+        let bases: Vec<String> = self
+            .stripe_api_base
+            .split(',')
+            .map(|base| base.trim().trim_end_matches('/').to_owned())
+            .filter(|base| !base.is_empty())
+            .collect();
+        if bases.is_empty() {
+            problems.add("STRIPE_API_BASE names no address");
+        }
+        for base in &bases {
+            let encrypted = base.starts_with("https://");
+            if !encrypted && !(base.starts_with("http://") && common.is_development()) {
+                problems.add(format!(
+                    "STRIPE_API_BASE: `{base}` is no https address (DEPLOYMENT=development permits http)"
+                ));
+            }
+        }
+        if !(1..=MAX_CALLS_PER_SECOND).contains(&self.stripe_calls_per_second) {
+            problems.add(format!(
+                "STRIPE_CALLS_PER_SECOND must lie between 1 and {MAX_CALLS_PER_SECOND}"
+            ));
+        }
+        if self.stripe_attempts == 0 || self.stripe_timeout.is_zero() {
+            problems.add("STRIPE_ATTEMPTS and STRIPE_TIMEOUT must be above zero");
+        }
+        stripe::Settings {
+            bases,
+            key,
+            timeout: self.stripe_timeout,
+            attempts: self.stripe_attempts,
+            per_second: self.stripe_calls_per_second,
+            body_limit: stripe::client::BODY_LIMIT,
+        }
+    }
+
+    fn accounts(&self, problems: &mut Problems) -> Accounts {
+        if self.stripe_accounts.trim() == "auto" {
+            return Accounts::Seen;
+        }
+        let named = self.stripe_accounts.split(',').map(str::trim);
+        let parsed = named.filter(|name| !name.is_empty()).map(AccountId::parse);
+        Accounts::Listed(parsed.filter_map(|account| problems.take(account)).collect())
+    }
+}
+
+/// A key tells its mode in its prefix. Source: <https://docs.stripe.com/keys>.
+fn judge_key(key: &str, livemode: bool, common: &CommonArgs, problems: &mut Problems) {
+    let live = key.starts_with("sk_live_") || key.starts_with("rk_live_");
+    let test = key.starts_with("sk_test_") || key.starts_with("rk_test_");
+    if live && common.is_development() {
+        problems.add("DEPLOYMENT=development refuses a live STRIPE_API_KEY");
+    }
+    if (live && !livemode) || (test && livemode) {
+        problems.add(format!(
+            "STRIPE_API_KEY is of the other mode than STRIPE_LIVEMODE={livemode}"
+        ));
+    }
+    if !key.is_empty() && !live && !test {
+        problems.add("STRIPE_API_KEY is no secret or restricted key (sk_…, rk_…)");
+    }
+}
+
+impl SweepArgs {
+    fn check(&self, common: &CommonArgs, livemode: bool, problems: &mut Problems) -> Limits {
+        if !common.is_development() {
+            if self.sweep_lag < MIN_LAG {
+                problems.add("SWEEP_LAG below 60s loses events that Stripe lists late (DEPLOYMENT=development permits less)");
+            }
+            if self.sweep_overlap < MIN_OVERLAP {
+                problems.add("SWEEP_OVERLAP below 15m loses events that Stripe lists late (DEPLOYMENT=development permits less)");
+            }
+        }
+        let above_zero = [
+            ("SWEEP_INTERVAL", self.sweep_interval),
+            ("SWEEP_SPAN", self.sweep_span),
+            ("BARRIER_TIMEOUT", self.barrier_timeout),
+            ("PENDING_AFTER", self.pending_after),
+            ("REFETCH_INTERVAL", self.refetch_interval),
+        ];
+        for (name, value) in above_zero {
+            if value < Duration::from_millis(100) {
+                problems.add(format!("{name} must be at least 100ms"));
+            }
+        }
+        if self.sweep_max_events < stripe::listing::PAGE_SIZE || self.repair_rate == 0 {
+            problems.add("SWEEP_MAX_EVENTS must be at least 100, REPAIR_RATE at least 1");
+        }
+        Limits {
+            livemode,
+            lag_s: seconds(self.sweep_lag),
+            overlap_s: seconds(self.sweep_overlap),
+            span_s: seconds(self.sweep_span).max(1),
+            max_events: self.sweep_max_events,
+            parked_limit: self.parked_limit,
+            lock_patience: self.barrier_timeout.saturating_mul(2),
+            pending_after: self.pending_after,
+            pending_batch: i64::from(self.pending_batch),
+            refetch_pause: self.refetch_pause,
+        }
+    }
+}
+
+/// Whole seconds, rounded up: windows are cut in Stripe's unit.
+fn seconds(span: Duration) -> i64 {
+    let rounded = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    i64::try_from(rounded).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    const GOOD: &[&str] = &[
+        "--kafka-brokers=h:1",
+        "--database-url=postgresql://h/db?sslmode=verify-full",
+        "--stripe-api-key=rk_test_1",
+        "--stripe-livemode=false",
+        "--deployment=development",
+    ];
+
+    fn problems(more: &[&str]) -> Vec<String> {
+        // A later flag of the same name is an error to clap: what is said again replaces.
+        let said = |flag: &str| more.iter().any(|other| other.split('=').next() == flag.split('=').next());
+        let line = ["reconciler"]
+            .into_iter()
+            .chain(GOOD.iter().copied().filter(|flag| !said(flag)))
+            .chain(more.iter().copied());
+        match Line::parse_from(line).settings.check() {
+            Ok(_) => Vec::new(),
+            Err(Refused(problems)) => problems,
+        }
+    }
+
+    #[test]
+    fn development_permits_short_sweeps_and_production_does_not() {
+        let short = ["--sweep-lag=1s", "--sweep-overlap=10s"];
+        assert_eq!(problems(&short), Vec::<String>::new());
+        let found = problems(&["--sweep-lag=59s", "--sweep-overlap=14m", "--deployment=production"]);
+        assert!(found.iter().any(|problem| problem.contains("SWEEP_LAG")));
+        assert!(found.iter().any(|problem| problem.contains("SWEEP_OVERLAP")));
+    }
+
+    #[test]
+    fn key_of_the_other_mode_is_refused() {
+        assert_eq!(problems(&["--stripe-livemode=true"]).len(), 1);
+        assert!(!problems(&["--stripe-api-key=sk_live_1"]).is_empty());
+        assert_eq!(problems(&["--stripe-api-key=pk_test_1"]).len(), 1);
+    }
+
+    #[test]
+    fn live_key_is_refused_in_development_even_in_its_own_mode() {
+        let found = problems(&["--stripe-api-key=rk_live_1", "--stripe-livemode=true"]);
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn no_problem_hides_another() {
+        let found = problems(&[
+            "--stripe-api-base=ftp://x",
+            "--stripe-calls-per-second=25",
+            "--stripe-attempts=0",
+            "--sweep-interval=0s",
+            "--sweep-max-events=1",
+        ]);
+        assert_eq!(found.len(), 5, "{found:?}");
+    }
+
+    #[test]
+    fn accounts_are_a_list_or_those_seen() {
+        let accounts = |said: &str| {
+            let line = ["reconciler"].into_iter().chain(GOOD.iter().copied()).chain([said]);
+            Line::parse_from(line).settings.check().unwrap().accounts
+        };
+        assert_eq!(accounts("--stripe-accounts=auto"), Accounts::Seen);
+        assert_eq!(accounts("--stripe-accounts="), Accounts::Listed(Vec::new()));
+        let two = Accounts::Listed(vec![
+            AccountId::parse("acct_1").unwrap(),
+            AccountId::parse("acct_2").unwrap(),
+        ]);
+        assert_eq!(accounts("--stripe-accounts=acct_1, acct_2"), two);
+    }
+
+    #[test]
+    fn parts_of_a_second_are_rounded_up() {
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_secs(60)), 60);
+    }
+
+    #[test]
+    fn key_shows_in_no_debug_output() {
+        let line = ["reconciler"].into_iter().chain(GOOD.iter().copied());
+        let config = Line::parse_from(line).settings.check().unwrap();
+        assert!(!format!("{config:?}").contains("rk_test_1"));
+    }
+}

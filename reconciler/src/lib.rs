@@ -1,0 +1,22 @@
+//! The reconciler: the recovery path. It reads Stripe's own record, compares it with the ledger,
+//! and publishes what is missing through the same topic as the ingestor.
+//!
+//! Invariants: it can be late, never wrong: its cursor moves only after what it published was
+//! acknowledged, a backlog is never taken for a gap, and a window is either proved complete or its
+//! gaps are named. It alone holds Stripe's API key. It writes no ledger, object, booking or outbox
+//! row.
+//!
+//! Deliberately absent: folding, and any listener in the one-shot commands.
+
+pub mod barrier;
+pub mod commands;
+pub mod config;
+pub mod evidence;
+pub mod metrics;
+pub mod parts;
+pub mod publish;
+pub mod service;
+pub mod store;
+pub mod stripe;
+pub mod sweep;
+pub mod verify;
