@@ -125,7 +125,11 @@ async fn sweep(config: &Config, span: Span) -> anyhow::Result<ExitCode> {
         let swept = match span.is_open() {
             true => engine.tail(account.as_ref()).await,
             false => match span.window(engine.reader.client.now().await?, config) {
-                Some(window) => engine.sweep(Kind::Window, account.as_ref(), window, None).await,
+                Some(window) => {
+                    engine
+                        .sweep(Kind::Window, account.as_ref(), window, None)
+                        .await
+                }
                 None => Ok(Vec::new()),
             },
         };

@@ -50,7 +50,11 @@ pub struct StripeArgs {
     #[arg(long, env = "STRIPE_API_KEY_FILE")]
     pub stripe_api_key_file: Option<PathBuf>,
     /// Addresses, comma-separated, tried in turn on 503 and connection errors.
-    #[arg(long, env = "STRIPE_API_BASE", default_value = "https://api.stripe.com")]
+    #[arg(
+        long,
+        env = "STRIPE_API_BASE",
+        default_value = "https://api.stripe.com"
+    )]
     pub stripe_api_base: String,
     /// The mode whose events count.
     #[arg(long, env = "STRIPE_LIVEMODE", action = clap::ArgAction::Set)]
@@ -142,11 +146,15 @@ impl Settings {
     /// [`Refused`] with every problem.
     pub fn check(&self) -> Result<Config, Refused> {
         let mut problems = Problems::default();
-        let kafka = self.kafka.settings("reconciler", &self.common, &mut problems);
+        let kafka = self
+            .kafka
+            .settings("reconciler", &self.common, &mut problems);
         let database = self.database.url(&self.common, &mut problems);
         let stripe = self.stripe.check(&self.common, &mut problems);
         let accounts = self.stripe.accounts(&mut problems);
-        let limits = self.sweep.check(&self.common, self.stripe.stripe_livemode, &mut problems);
+        let limits = self
+            .sweep
+            .check(&self.common, self.stripe.stripe_livemode, &mut problems);
         problems.into_result()?;
         Ok(Config {
             common: self.common.clone(),
@@ -216,7 +224,11 @@ impl StripeArgs {
         }
         let named = self.stripe_accounts.split(',').map(str::trim);
         let parsed = named.filter(|name| !name.is_empty()).map(AccountId::parse);
-        Accounts::Listed(parsed.filter_map(|account| problems.take(account)).collect())
+        Accounts::Listed(
+            parsed
+                .filter_map(|account| problems.take(account))
+                .collect(),
+        )
     }
 }
 
@@ -305,7 +317,10 @@ mod tests {
 
     fn problems(more: &[&str]) -> Vec<String> {
         // A later flag of the same name is an error to clap: what is said again replaces.
-        let said = |flag: &str| more.iter().any(|other| other.split('=').next() == flag.split('=').next());
+        let said = |flag: &str| {
+            more.iter()
+                .any(|other| other.split('=').next() == flag.split('=').next())
+        };
         let line = ["reconciler"]
             .into_iter()
             .chain(GOOD.iter().copied().filter(|flag| !said(flag)))
@@ -320,9 +335,17 @@ mod tests {
     fn development_permits_short_sweeps_and_production_does_not() {
         let short = ["--sweep-lag=1s", "--sweep-overlap=10s"];
         assert_eq!(problems(&short), Vec::<String>::new());
-        let found = problems(&["--sweep-lag=59s", "--sweep-overlap=14m", "--deployment=production"]);
+        let found = problems(&[
+            "--sweep-lag=59s",
+            "--sweep-overlap=14m",
+            "--deployment=production",
+        ]);
         assert!(found.iter().any(|problem| problem.contains("SWEEP_LAG")));
-        assert!(found.iter().any(|problem| problem.contains("SWEEP_OVERLAP")));
+        assert!(
+            found
+                .iter()
+                .any(|problem| problem.contains("SWEEP_OVERLAP"))
+        );
     }
 
     #[test]
@@ -353,7 +376,10 @@ mod tests {
     #[test]
     fn accounts_are_a_list_or_those_seen() {
         let accounts = |said: &str| {
-            let line = ["reconciler"].into_iter().chain(GOOD.iter().copied()).chain([said]);
+            let line = ["reconciler"]
+                .into_iter()
+                .chain(GOOD.iter().copied())
+                .chain([said]);
             Line::parse_from(line).settings.check().unwrap().accounts
         };
         assert_eq!(accounts("--stripe-accounts=auto"), Accounts::Seen);

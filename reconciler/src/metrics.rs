@@ -86,7 +86,8 @@ impl Metrics {
         self.listed.add(count(report.counts.listed), &[]);
         self.missing.add(count(report.counts.missing), &[]);
         self.repaired.add(count(report.counts.repaired), &[]);
-        self.barrier_lag.record(report.lag.map_or(0, |lag| lag.records), &[]);
+        self.barrier_lag
+            .record(report.lag.map_or(0, |lag| lag.records), &[]);
     }
 
     /// One look at waiting bookings is over.
@@ -97,7 +98,8 @@ impl Metrics {
             ("events", looked.events),
             ("observations", looked.observations),
         ] {
-            self.waiting.add(count(number), &[KeyValue::new("done", what)]);
+            self.waiting
+                .add(count(number), &[KeyValue::new("done", what)]);
         }
     }
 
@@ -108,7 +110,8 @@ impl Metrics {
             ("later", figures.later),
             ("failed", figures.failed),
         ] {
-            self.refetches.add(count(number), &[KeyValue::new("outcome", outcome)]);
+            self.refetches
+                .add(count(number), &[KeyValue::new("outcome", outcome)]);
         }
     }
 

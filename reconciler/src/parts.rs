@@ -105,7 +105,11 @@ pub async fn engine(
 ) -> Result<Engine<Producer>, PartsError> {
     Ok(Engine {
         reader: reader(config).await?,
-        publisher: Publisher::new(Arc::clone(producer), config.topic.clone(), config.repair_rate),
+        publisher: Publisher::new(
+            Arc::clone(producer),
+            config.topic.clone(),
+            config.repair_rate,
+        ),
     })
 }
 
@@ -121,5 +125,7 @@ pub async fn accounts(
         Accounts::Listed(accounts) => accounts.clone(),
         Accounts::Seen => store.run("accounts_seen", ledger::accounts_seen).await?,
     };
-    Ok(std::iter::once(None).chain(connected.into_iter().map(Some)).collect())
+    Ok(std::iter::once(None)
+        .chain(connected.into_iter().map(Some))
+        .collect())
 }

@@ -126,7 +126,10 @@ async fn tails<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metri
             }
         };
         for account in &accounts {
-            let span = tracing::info_span!("tail_sweep", account = account.as_ref().map(tracing::field::display));
+            let span = tracing::info_span!(
+                "tail_sweep",
+                account = account.as_ref().map(tracing::field::display)
+            );
             let outcome = engine.tail(account.as_ref()).instrument(span).await;
             if outcome.as_ref().is_err_and(SweepError::is_lost) {
                 return;
@@ -144,7 +147,11 @@ async fn tails<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metri
 }
 
 async fn tell_cursor<L: EventLog>(engine: &Engine<L>, metrics: &Metrics) {
-    let cursor = engine.reader.store.run("cursor", |connection| sweeps::cursor(connection, None)).await;
+    let cursor = engine
+        .reader
+        .store
+        .run("cursor", |connection| sweeps::cursor(connection, None))
+        .await;
     if let (Ok(Some(cursor)), Ok(now)) = (cursor, engine.reader.client.now().await) {
         metrics.cursor(now.saturating_sub(cursor));
     }
@@ -163,8 +170,10 @@ async fn pendings<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Me
             metrics.looked(looked);
             if looked.differing > 0 {
                 tracing::info!(
-                    differing = looked.differing, events = looked.events,
-                    observations = looked.observations, "waiting bookings put right"
+                    differing = looked.differing,
+                    events = looked.events,
+                    observations = looked.observations,
+                    "waiting bookings put right"
                 );
             }
         }

@@ -150,14 +150,19 @@ impl<L: EventLog> Engine<L> {
             self.reader.limits.pending_batch,
         );
         let skip = looks.too_recent(Instant::now());
-        let waiting = self.reader
+        let waiting = self
+            .reader
             .store
             .run("bookings_waiting", move |connection| {
                 bookings::waiting(connection, age, &skip, limit)
             })
             .await?;
         for one in &waiting {
-            looks.looked(&one.booking_id, Instant::now(), self.reader.limits.pending_after);
+            looks.looked(
+                &one.booking_id,
+                Instant::now(),
+                self.reader.limits.pending_after,
+            );
         }
         let retrieved = self.retrieve_all(waiting).await?;
         let mut by_account: BTreeMap<Option<AccountId>, Vec<Retrieved>> = BTreeMap::new();
@@ -247,7 +252,13 @@ impl<L: EventLog> Engine<L> {
         let window = self.window_of(&suspects).await?;
         let listed = self.list_for(account, window, &suspects).await?;
         let _guard = self.repair_lock().await?;
-        if self.reader.barrier.wait(&self.reader.store).await?.is_some() {
+        if self
+            .reader
+            .barrier
+            .wait(&self.reader.store)
+            .await?
+            .is_some()
+        {
             looked.behind = true;
             return Ok(looked);
         }
@@ -266,7 +277,8 @@ impl<L: EventLog> Engine<L> {
         let mut differing = Vec::new();
         for one in retrieved {
             let (account, object) = (one.waiting.account.clone(), one.waiting.object_id.clone());
-            let believed = self.reader
+            let believed = self
+                .reader
                 .store
                 .run("object_believed", move |connection| {
                     bookings::believed(connection, &account, &object)
@@ -394,7 +406,8 @@ impl<L: EventLog> Engine<L> {
                 booking_id: Some(one.waiting.booking_id.clone()),
             })
             .collect();
-        Ok(self.reader
+        Ok(self
+            .reader
             .store
             .run("note_waiting", move |connection| {
                 let sweep = sweeps::begin(connection, Kind::Pending, owner.as_ref(), window)?;
@@ -441,7 +454,8 @@ impl<L: EventLog> Engine<L> {
             None => Outcome::Repaired,
             Some(_) => Outcome::Failed,
         };
-        self.reader.store
+        self.reader
+            .store
             .run("record_pending", move |connection| {
                 sweeps::repaired(connection, &repairs)?;
                 sweeps::finish(connection, sweep, outcome, counts, refused.as_deref())

@@ -68,7 +68,8 @@ impl<L: EventLog> Engine<L> {
     /// [`SweepError::Store`]; wishes not marked are carried out again, which changes nothing.
     pub async fn refetch(&self) -> Result<Refetched, SweepError> {
         let pause = self.reader.limits.refetch_pause.as_secs_f64();
-        let due = self.reader
+        let due = self
+            .reader
             .store
             .run("refetches_due", move |connection| {
                 refetches::due(connection, pause, BATCH)
@@ -80,7 +81,8 @@ impl<L: EventLog> Engine<L> {
             match self.carry_out(&wish).await {
                 Ok(observation) => {
                     figures.done += 1;
-                    self.reader.store
+                    self.reader
+                        .store
                         .run("refetch_done", move |connection| {
                             refetches::done(connection, id, &observation)
                         })
@@ -100,7 +102,8 @@ impl<L: EventLog> Engine<L> {
                     } else {
                         figures.later += 1;
                     }
-                    self.reader.store
+                    self.reader
+                        .store
                         .run("refetch_not_done", move |connection| {
                             if permanent {
                                 refetches::failed(connection, id, &told)

@@ -96,7 +96,8 @@ impl<L: EventLog> Engine<L> {
         loop {
             let now = self.reader.client.now().await?;
             let owner = account.cloned();
-            let cursor = self.reader
+            let cursor = self
+                .reader
                 .store
                 .run("cursor", move |connection| {
                     sweeps::cursor(connection, owner.as_ref())
@@ -160,7 +161,8 @@ impl<L: EventLog> Engine<L> {
         hole: Option<Window>,
     ) -> Result<Report, SweepError> {
         let owner = account.cloned();
-        let sweep = self.reader
+        let sweep = self
+            .reader
             .store
             .run("begin_sweep", move |connection| {
                 sweeps::begin(connection, kind, owner.as_ref(), window)
@@ -171,7 +173,8 @@ impl<L: EventLog> Engine<L> {
             let told = shared::error::chain(error);
             // The first error tells more than this one, should it fail too.
             drop(
-                self.reader.store
+                self.reader
+                    .store
                     .run("fail_sweep", move |connection| {
                         sweeps::finish(
                             connection,
@@ -244,7 +247,8 @@ impl<L: EventLog> Engine<L> {
             "the processor is {} records behind on {} partitions",
             lag.records, lag.partitions
         );
-        self.reader.store
+        self.reader
+            .store
             .run("leave_sweep_open", move |connection| {
                 sweeps::finish(connection, sweep, Outcome::Open, counts, Some(&why))
             })
@@ -279,7 +283,8 @@ impl<L: EventLog> Engine<L> {
         let topic = self.publisher.topic().to_owned();
         let since = listed.window.from();
         let asked = missing.clone();
-        let (hole_since, repaired) = self.reader
+        let (hole_since, repaired) = self
+            .reader
             .store
             .run("gather_evidence", move |connection| {
                 Ok((
@@ -317,7 +322,8 @@ impl<L: EventLog> Engine<L> {
                 }),
         );
         let (owner, settled) = (account.cloned(), listed.ids.clone());
-        let ids = self.reader
+        let ids = self
+            .reader
             .store
             .run("note_findings", move |connection| {
                 sweeps::close_settled(connection, &settled)?;
@@ -365,7 +371,8 @@ impl<L: EventLog> Engine<L> {
         (repairs, refused): (Vec<Repair>, Option<String>),
     ) -> Result<(), SweepError> {
         let (owner, window, report) = (account.cloned(), listed.window, report.clone());
-        self.reader.store
+        self.reader
+            .store
             .run("record_sweep", move |connection| {
                 sweeps::repaired(connection, &repairs)?;
                 if let Some(comparison) = &report.comparison {

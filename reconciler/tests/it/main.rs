@@ -1,0 +1,19 @@
+//! The reconciler against real Kafka, real Postgres and a fake Stripe. `KAFKA_BROKERS` and
+//! `DATABASE_URL` (of a role that may create databases) must be set, as `make test` does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests fail by panicking"
+)]
+
+mod client;
+mod commands;
+mod pending;
+mod refetch;
+mod standby;
+mod support;
+mod tail;
+mod window;

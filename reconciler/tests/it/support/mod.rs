@@ -1,0 +1,155 @@
+//! What the tests share: a database, a topic and a fake Stripe of their own, and a small stand-in
+//! for the processor that writes the ledger without folding.
+
+pub(crate) mod database;
+pub(crate) mod http;
+pub(crate) mod logs;
+pub(crate) mod topic;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reconciler::barrier::Barrier;
+use reconciler::publish::Publisher;
+use reconciler::store::Store;
+use reconciler::stripe::{self, Client};
+use reconciler::sweep::{Engine, Limits, Reader};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use shared::ids::EventId;
+use shared::kafka::producer::{EventLog, Producer};
+use testbed::stripe::{Fake, FakeConfig, FakeHandle, NewObjectEvent};
+
+use database::Database;
+use topic::Topic;
+
+/// One test's world.
+pub(crate) struct Rig {
+    pub(crate) stripe: FakeHandle,
+    pub(crate) database: Database,
+    pub(crate) topic: Topic,
+}
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        let (database, topic) = tokio::join!(Database::new(), Topic::new());
+        Self {
+            stripe: Fake::start(FakeConfig::default()).unwrap(),
+            database,
+            topic,
+        }
+    }
+
+    pub(crate) async fn engine(&self) -> Engine<Producer> {
+        self.engine_with(Arc::new(self.topic.producer()), limits())
+            .await
+    }
+
+    pub(crate) async fn engine_with<L: EventLog>(&self, log: Arc<L>, limits: Limits) -> Engine<L> {
+        Engine {
+            reader: self.reader(limits).await,
+            publisher: Publisher::new(log, self.topic.name.clone(), 10_000),
+        }
+    }
+
+    pub(crate) async fn reader(&self, limits: Limits) -> Reader {
+        let patience = Duration::from_millis(300);
+        Reader {
+            client: Client::new(stripe_settings(
+                vec![self.stripe.url()],
+                self.stripe.api_key(),
+            ))
+            .unwrap(),
+            store: Store::connect(SecretString::from(self.database.reconciler_url()))
+                .await
+                .unwrap(),
+            barrier: Barrier::new(
+                &topic::kafka().client(),
+                self.topic.name.clone(),
+                topic::PARTITIONS,
+                patience,
+            )
+            .unwrap(),
+            limits,
+        }
+    }
+
+    /// An event that Stripe lists and nobody delivered; returns its id.
+    pub(crate) fn lose(&self, n: usize, ago_s: i64) -> EventId {
+        self.lose_of(None, n, ago_s)
+    }
+
+    pub(crate) fn lose_of(&self, account: Option<&str>, n: usize, ago_s: i64) -> EventId {
+        let id = self.stripe.add_event(&NewObjectEvent {
+            kind: "payment_intent.succeeded".to_owned(),
+            object: intent(&format!("pi_{n}"), "succeeded", n),
+            previous_attributes: None,
+            created: Some(now() - ago_s),
+            id: None,
+            account: account.map(str::to_owned),
+            deliver: false,
+        });
+        EventId::parse(&id).unwrap()
+    }
+
+    /// Does for the ledger what the processor does: a row for every record, then progress.
+    pub(crate) async fn apply_log(&self) {
+        let records = self.topic.records().await;
+        let ends = self.topic.ends().await;
+        self.database.apply(&self.topic.name, records, ends).await;
+    }
+}
+
+/// A payment intent of booking `B-<n>`.
+pub(crate) fn intent(id: &str, status: &str, n: usize) -> Value {
+    let received = if status == "succeeded" { 1_000 } else { 0 };
+    json!({
+        "id": id, "object": "payment_intent", "status": status, "amount": 1_000,
+        "amount_received": received, "currency": "eur", "created": now() - 1_000,
+        "livemode": false, "metadata": {"booking_id": format!("B-{n}")},
+    })
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        livemode: false,
+        lag_s: 5,
+        overlap_s: 60,
+        span_s: 40 * 86_400,
+        max_events: 10_000,
+        parked_limit: Duration::from_secs(3_600),
+        lock_patience: Duration::from_secs(20),
+        pending_after: Duration::ZERO,
+        pending_batch: 100,
+        refetch_pause: Duration::ZERO,
+    }
+}
+
+pub(crate) fn stripe_settings(bases: Vec<String>, key: &str) -> stripe::Settings {
+    stripe::Settings {
+        bases,
+        key: SecretString::from(key),
+        timeout: Duration::from_secs(2),
+        attempts: 4,
+        per_second: 1_000,
+        body_limit: 8 * 1024 * 1024,
+    }
+}
+
+pub(crate) fn now() -> i64 {
+    chrono::Utc::now().timestamp()
+}
+
+/// A name that no other test, process or run has.
+pub(crate) fn unique(prefix: &str) -> String {
+    format!(
+        "{prefix}_{}_{:016x}",
+        std::process::id(),
+        rand::random::<u64>()
+    )
+}
+
+pub(crate) fn env(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
+}
