@@ -193,8 +193,8 @@ impl StripeArgs {
             problems.add("STRIPE_API_BASE names no address");
         }
         for base in &bases {
-            let encrypted = base.starts_with("https://");
-            if !encrypted && !(base.starts_with("http://") && common.is_development()) {
+            let plain = common.is_development() && base.starts_with("http://");
+            if !plain && !base.starts_with("https://") {
                 problems.add(format!(
                     "STRIPE_API_BASE: `{base}` is no https address (DEPLOYMENT=development permits http)"
                 ));

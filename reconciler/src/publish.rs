@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
+use shared::clock::{Clock, SystemClock};
 use shared::envelope::{self, Malformed};
 use shared::ids::AccountId;
 use shared::kafka::headers::{RecordHeaders, RecordKind, Source};
@@ -59,7 +60,7 @@ impl<L: EventLog> Publisher<L> {
     ) -> (Vec<Repair>, Option<String>) {
         let outcomes: Vec<Result<Repair, AppendError>> = futures_util::stream::iter(events)
             .map(|(finding, event)| async move {
-                let record = event_record(&self.topic, account, &event.raw, Utc::now());
+                let record = event_record(&self.topic, account, &event.raw, SystemClock.now());
                 let ack = self.publish(record).await?;
                 Ok(self.repair(finding, ack))
             })
@@ -168,7 +169,6 @@ pub fn observation(
         observed_at: Some(observed_at),
         ..common(account, received_at)
     };
-    drop(seen);
     let record = NewRecord::new(topic, &key, body, &headers);
     Ok(Observation { id, record })
 }
@@ -211,7 +211,11 @@ fn common(account: Option<&AccountId>, received_at: DateTime<Utc>) -> RecordHead
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::disallowed_methods,
+        reason = "tests fail by panicking; the time is of no matter to them"
+    )]
     use super::*;
     use rdkafka::message::Headers;
 

@@ -7,8 +7,10 @@
 //! Deliberately absent: when they run (see [`crate::service`]).
 
 pub mod inspect;
+mod looks;
 pub mod pending;
 pub mod refetch;
+mod view;
 pub mod window;
 
 use std::time::Duration;

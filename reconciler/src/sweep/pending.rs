@@ -11,19 +11,20 @@
 //! Deliberately absent: payments that no event and no registration ever named.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use chrono::Utc;
-use serde::Deserialize;
+use shared::clock::{Clock, SystemClock};
 use shared::ids::{AccountId, EventId, ObjectId};
 use shared::kafka::headers::Source;
 use shared::kafka::producer::EventLog;
 use shared::windows::{Window, oldest_listed};
 
+pub use super::looks::Looks;
+use super::view::{View, subject};
 use super::{Engine, SweepError};
 use crate::evidence;
 use crate::publish;
-use crate::store::bookings::{self, Believed, Waiting};
+use crate::store::bookings::{self, Waiting};
 use crate::store::sweeps::{self, Counts, Kind, NewFinding, Outcome, Repair};
 use crate::stripe::{ListedEvent, Lister, Query, Reply, StripeError, objects};
 
@@ -51,34 +52,6 @@ const TYPES: &[&str] = &[
 
 /// Events that one look may list: beyond them observations do what the events would have done.
 const MAX_EVENTS: usize = 5_000;
-/// Longest pause between two looks at one booking.
-const LOOK_CAP: Duration = Duration::from_secs(86_400);
-/// Bookings remembered; beyond them all are looked at again.
-const MAX_REMEMBERED: usize = 100_000;
-
-/// When each waiting booking may be looked at again.
-#[derive(Debug, Default)]
-pub struct Looks(HashMap<String, (Instant, u32)>);
-
-impl Looks {
-    fn too_recent(&self, now: Instant) -> Vec<String> {
-        let recent = self.0.iter().filter(|(_, (due, _))| *due > now);
-        recent.map(|(booking, _)| booking.clone()).collect()
-    }
-
-    fn looked(&mut self, booking: &str, now: Instant, base: Duration) {
-        if self.0.len() >= MAX_REMEMBERED {
-            self.0.clear();
-        }
-        let (due, times) = self.0.entry(booking.to_owned()).or_insert((now, 0));
-        *due = now
-            + base
-                .saturating_mul(2u32.saturating_pow((*times).min(16)))
-                .min(LOOK_CAP);
-        *times = times.saturating_add(1);
-    }
-}
-
 /// The figures of one pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Looked {
@@ -100,43 +73,6 @@ struct Retrieved {
     account: Option<AccountId>,
     reply: Reply,
     view: View,
-}
-
-/// What of a payment intent or a session is compared.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct View {
-    status: Option<String>,
-    amount_received: Option<i64>,
-    created: i64,
-    payment_intent: Option<Reference>,
-}
-
-/// An id, or the object itself where Stripe expanded it.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Reference {
-    Id(String),
-    Expanded { id: String },
-}
-
-impl Reference {
-    fn id(&self) -> &str {
-        match self {
-            Self::Id(id) | Self::Expanded { id } => id,
-        }
-    }
-}
-
-impl View {
-    /// A status or a sum that we do not hold, or an object that we do not know.
-    fn differs(&self, believed: Option<&Believed>) -> bool {
-        let Some(believed) = believed else {
-            return true;
-        };
-        let received = self.amount_received.unwrap_or(0);
-        self.status != believed.status || received != believed.amount_paid.unwrap_or(0)
-    }
 }
 
 impl<L: EventLog> Engine<L> {
@@ -429,7 +365,7 @@ impl<L: EventLog> Engine<L> {
             one.reply.body.clone(),
             observed_at,
             Source::Reconciler,
-            Utc::now(),
+            SystemClock.now(),
         )
         .map_err(|malformed| shared::error::chain(&malformed))?;
         self.publisher
@@ -462,100 +398,5 @@ impl<L: EventLog> Engine<L> {
             })
             .await?;
         Ok(())
-    }
-}
-
-/// The one of `ids` that an event is about: its own object, or the payment intent that it names.
-fn subject(raw: &[u8], ids: &BTreeSet<&str>) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Event {
-        data: Data,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        object: Object,
-    }
-    #[derive(Deserialize)]
-    struct Object {
-        id: Option<String>,
-        #[serde(default)]
-        payment_intent: Option<Reference>,
-    }
-    let object = serde_json::from_slice::<Event>(raw).ok()?.data.object;
-    let named = object.payment_intent.map(|intent| intent.id().to_owned());
-    object
-        .id
-        .into_iter()
-        .chain(named)
-        .find(|id| ids.contains(id.as_str()))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-    use super::*;
-
-    fn believed(status: &str, paid: Option<i64>) -> Believed {
-        Believed {
-            status: Some(status.to_owned()),
-            amount: Some(100),
-            amount_paid: paid,
-            settled: true,
-        }
-    }
-
-    fn view(json: &str) -> View {
-        serde_json::from_str(json).unwrap()
-    }
-
-    #[test]
-    fn object_in_the_state_we_believe_does_not_differ() {
-        let same = view(r#"{"status":"processing","amount_received":0}"#);
-        assert!(!same.differs(Some(&believed("processing", None))));
-    }
-
-    #[test]
-    fn other_status_other_sum_and_unknown_object_differ() {
-        let paid = view(r#"{"status":"succeeded","amount_received":100}"#);
-        assert!(paid.differs(Some(&believed("processing", None))));
-        assert!(paid.differs(Some(&believed("succeeded", Some(50)))));
-        assert!(paid.differs(None));
-        assert!(!paid.differs(Some(&believed("succeeded", Some(100)))));
-    }
-
-    #[test]
-    fn event_is_about_its_object_or_the_payment_it_names() {
-        let ids = BTreeSet::from(["pi_1", "cs_1"]);
-        let about = |object: &str| {
-            subject(
-                format!("{{\"data\":{{\"object\":{object}}}}}").as_bytes(),
-                &ids,
-            )
-        };
-        assert_eq!(about(r#"{"id":"pi_1"}"#).unwrap(), "pi_1");
-        assert_eq!(
-            about(r#"{"id":"ch_1","payment_intent":"pi_1"}"#).unwrap(),
-            "pi_1"
-        );
-        assert_eq!(
-            about(r#"{"id":"ch_1","payment_intent":{"id":"pi_1"}}"#).unwrap(),
-            "pi_1"
-        );
-        assert_eq!(about(r#"{"id":"ch_1","payment_intent":null}"#), None);
-        assert_eq!(about(r#"{"id":"pi_2"}"#), None);
-        assert_eq!(about("null"), None);
-    }
-
-    #[test]
-    fn booking_that_stays_as_it_is_is_asked_about_less_and_less_often() {
-        let (mut looks, start) = (Looks::default(), Instant::now());
-        let base = Duration::from_secs(600);
-        looks.looked("B", start, base);
-        assert_eq!(looks.too_recent(start), ["B"]);
-        let later = start + base;
-        assert!(looks.too_recent(later).is_empty());
-        looks.looked("B", later, base);
-        assert!(!looks.too_recent(later + base).is_empty());
-        assert!(looks.too_recent(later + base * 2).is_empty());
     }
 }

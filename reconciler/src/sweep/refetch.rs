@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use shared::clock::{Clock, SystemClock};
 use shared::ids::{AccountId, ObjectId};
 use shared::kafka::headers::Source;
 use shared::kafka::producer::{AppendError, EventLog};
@@ -138,7 +138,7 @@ impl<L: EventLog> Engine<L> {
             reply.body,
             observed_at,
             Source::Refetch,
-            Utc::now(),
+            SystemClock.now(),
         )
         .map_err(WishError::Malformed)?;
         self.publisher.publish(made.record).await?;

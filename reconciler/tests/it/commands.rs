@@ -1,7 +1,7 @@
 //! The binary: exit codes, the service's life, and a kill in the middle of it.
 
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::{Rig, env, topic};
 
@@ -116,12 +116,8 @@ fn start(rig: &Rig) -> Running {
     )
 }
 
-async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !probe().await {
-        assert!(Instant::now() < deadline, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+async fn eventually(what: &str, probe: impl AsyncFnMut() -> bool) {
+    testbed::testing::eventually_async(Duration::from_secs(30), what, probe).await;
 }
 
 #[tokio::test]

@@ -8,13 +8,11 @@ use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
 use sha2::{Digest, Sha256};
 
-use super::topic::Record;
-use super::{env, unique};
+use testbed::testing::TestDatabase;
 
-pub(crate) struct Database {
-    name: String,
-    url: String,
-}
+use super::topic::Record;
+
+pub(crate) struct Database(TestDatabase);
 
 #[derive(QueryableByName)]
 struct Number {
@@ -30,28 +28,17 @@ struct Word {
 
 impl Database {
     pub(crate) async fn new() -> Self {
-        tokio::task::spawn_blocking(|| {
-            let admin = env("DATABASE_URL");
-            let name = unique("reconciler");
-            PgConnection::establish(&admin)
-                .unwrap()
-                .batch_execute(&format!("CREATE DATABASE {name}"))
-                .unwrap();
-            let mut url = reqwest::Url::parse(&admin).unwrap();
-            url.set_path(&name);
-            shared::db::migrate(url.as_str()).unwrap();
-            Self {
-                name,
-                url: url.to_string(),
-            }
-        })
-        .await
-        .unwrap()
+        let create = || {
+            TestDatabase::create(|url| {
+                shared::db::migrate(url).unwrap();
+            })
+        };
+        Self(tokio::task::spawn_blocking(create).await.unwrap())
     }
 
     /// As the reconciler connects: with the reconciler's rights and no others.
     pub(crate) fn reconciler_url(&self) -> String {
-        let mut url = reqwest::Url::parse(&self.url).unwrap();
+        let mut url = reqwest::Url::parse(&self.0.url()).unwrap();
         let query = match url.query() {
             Some(query) => format!("{query}&options=-c%20role%3Dbookend_reconciler"),
             None => "options=-c%20role%3Dbookend_reconciler".to_owned(),
@@ -61,7 +48,7 @@ impl Database {
     }
 
     fn connect(&self) -> PgConnection {
-        PgConnection::establish(&self.url).unwrap()
+        PgConnection::establish(&self.0.url()).unwrap()
     }
 
     /// Runs statements as the owner.
@@ -137,13 +124,4 @@ fn insert(connection: &mut PgConnection, topic: &str, record: &Record) {
     .bind::<BigInt, _>(record.offset)
     .execute(connection)
     .unwrap();
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let drop_it = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        if let Ok(mut admin) = PgConnection::establish(&env("DATABASE_URL")) {
-            drop(admin.batch_execute(&drop_it));
-        }
-    }
 }
