@@ -114,8 +114,8 @@ pub fn event_record(
     let said = envelope.and_then(|envelope| envelope.account.as_ref());
     // Stripe need not name the account in an account's own list: the sweep knows whose it read.
     let key = match (account, said) {
-        (Some(account), None) => format!("{account}/{key}"),
-        (Some(_) | None, _) => key.to_string(),
+        (Some(account), None) => format!("{account}/{}", key.as_str()),
+        (Some(_) | None, _) => key.as_str().to_owned(),
     };
     let account = said.or(account);
     let headers = RecordHeaders {
@@ -159,7 +159,7 @@ pub fn observation(
 ) -> Result<Observation, Malformed> {
     let seen = envelope::decode_observation(&body)?;
     let id = observation_id(account, seen.object.id.as_str(), observed_at, &body);
-    let key = routing::observation_key(account, &seen).to_string();
+    let key = routing::observation_key(account, &seen).as_str().to_owned();
     let headers = RecordHeaders {
         ce_id: id.clone(),
         ce_type: format!("com.stripe.observation.{}", seen.object.kind),

@@ -1,6 +1,8 @@
 //! Refetches: what the processor asks for, and what comes of it.
 
-use crate::support::{Rig, intent, now};
+use crate::support::http::{Act, Server};
+use crate::support::{Rig, intent, now, stripe_settings};
+use reconciler::stripe::Client;
 use testbed::stripe::ApiFault;
 
 fn wish(rig: &Rig, object: &str, kind: &str, tied_at: i64) {
@@ -97,9 +99,13 @@ async fn passing_trouble_of_stripes_is_tried_again_later() {
 async fn second_in_doubt_must_have_passed_by_stripes_clock() {
     let rig = Rig::new().await;
     rig.stripe.put_object(None, intent("pi_1", "succeeded", 7));
-    // Due by Postgres' clock, but Stripe's answer is dated no later than the tie.
-    wish(&rig, "pi_1", "payment_intent", now() - 1);
-    let early = rig.engine().await.refetch().await.unwrap();
+    wish(&rig, "pi_1", "payment_intent", now() - 10);
+    // Due by Postgres' clock, but the answer is dated long before the tie.
+    let body = intent("pi_1", "succeeded", 7).to_string();
+    let server = Server::new(vec![Act::ok(&body)]).await;
+    let mut engine = rig.engine().await;
+    engine.reader.client = Client::new(stripe_settings(vec![server.url], "rk_test_x")).unwrap();
+    let early = engine.refetch().await.unwrap();
     assert_eq!((early.done, rig.topic.count().await), (0, 0));
     assert_eq!(state(&rig), "pending");
 }
