@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod diffs;
 pub mod envelope;
 pub mod error;
 pub mod folding;

@@ -93,8 +93,9 @@ impl<L: EventLog> Engine<L> {
             span: self.reader.limits.span_s,
         };
         let mut reports = Vec::new();
+        // Taken once: a pass has an end, also where each window takes longer than a second.
+        let now = self.reader.client.now().await?;
         loop {
-            let now = self.reader.client.now().await?;
             let owner = account.cloned();
             let cursor = self
                 .reader

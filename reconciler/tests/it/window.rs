@@ -146,7 +146,8 @@ async fn window_with_more_events_than_a_sweep_holds_is_swept_in_parts() {
         ..limits()
     };
     let producer = std::sync::Arc::new(rig.topic.producer());
-    let engine = rig.engine_with(producer, small.clone()).await;
+    let mut engine = rig.engine_with(producer, small).await;
+    engine.reader.barrier = rig.barrier(std::time::Duration::from_secs(30));
     let patient = {
         // Each part waits for the one before it to be applied; so apply as they come.
         let swept = engine.sweep(Kind::Window, None, last(100), None);

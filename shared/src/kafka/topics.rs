@@ -152,7 +152,7 @@ pub fn judge(want: &Wanted, found: &Found) -> Vec<String> {
             "topic {topic} has max.message.bytes below {MAX_RECORD_BYTES}: the largest accepted body would be refused"
         ));
     }
-    if number("retention.ms").is_some_and(|ms| ms >= 0 && ms < THIRTY_DAYS_MS) {
+    if number("retention.ms").is_some_and(|ms| (0..THIRTY_DAYS_MS).contains(&ms)) {
         problems.push(format!(
             "topic {topic} has retention.ms below 30 days ({THIRTY_DAYS_MS})"
         ));

@@ -53,7 +53,6 @@ impl Rig {
     }
 
     pub(crate) async fn reader(&self, limits: Limits) -> Reader {
-        let patience = Duration::from_millis(300);
         Reader {
             client: Client::new(stripe_settings(
                 vec![self.stripe.url()],
@@ -63,15 +62,20 @@ impl Rig {
             store: Store::connect(SecretString::from(self.database.reconciler_url()))
                 .await
                 .unwrap(),
-            barrier: Barrier::new(
-                &topic::kafka().client(),
-                self.topic.name.clone(),
-                topic::PARTITIONS,
-                patience,
-            )
-            .unwrap(),
+            barrier: self.barrier(Duration::from_millis(300)),
             limits,
         }
+    }
+
+    pub(crate) fn barrier(&self, patience: Duration) -> Barrier {
+        let client = topic::kafka().client();
+        Barrier::new(
+            &client,
+            self.topic.name.clone(),
+            topic::PARTITIONS,
+            patience,
+        )
+        .unwrap()
     }
 
     /// An event that Stripe lists and nobody delivered; returns its id.
