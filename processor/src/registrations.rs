@@ -103,7 +103,11 @@ fn fold_all(
             // Moved on before the attempt: if it fails, the next attempt is the next booking's.
             round.after.clone_from(&first.booking_id);
         }
-        fold_registrations(conn, rules, &rows)?;
+        match fold_registrations(conn, rules, &rows) {
+            // An event of one of these bookings was faster than our locks: look again.
+            Ok(()) | Err(ApplyError::Moved) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

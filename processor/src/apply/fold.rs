@@ -243,7 +243,7 @@ fn show(
     cause: Cause<'_>,
 ) {
     let Some(row) = world.bookings.get_mut(booking_id) else {
-        world.unlocked_booking = true;
+        world.unlocked = true;
         return;
     };
     row.account = account;

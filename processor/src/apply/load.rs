@@ -87,7 +87,7 @@ fn lock_objects(
     }
     let keys = sorted(reach.clone());
     for stored in store::objects::lock(conn, &keys)? {
-        world.put_object(object_row(stored)?);
+        world.put_object(object_row(stored, true)?);
     }
     for link in store::objects::links(conn, &keys)? {
         let from = Key {
@@ -177,7 +177,7 @@ fn load_members(
 ) -> Result<(), ApplyError> {
     let mut others = BTreeSet::new();
     for stored in store::objects::of_bookings(conn, bookings)? {
-        let row = object_row(stored)?;
+        let row = object_row(stored, false)?;
         if !locked.contains(&row.key) {
             others.insert(row.key.clone());
             world.put_object(row);
@@ -197,7 +197,7 @@ fn load_members(
     Ok(())
 }
 
-fn object_row(stored: StoredObject) -> Result<ObjectRow, ApplyError> {
+fn object_row(stored: StoredObject, locked: bool) -> Result<ObjectRow, ApplyError> {
     // A stub has been told nothing yet.
     let state = if stored.version == 0 {
         ObjectState::default()
@@ -217,6 +217,7 @@ fn object_row(stored: StoredObject) -> Result<ObjectRow, ApplyError> {
         booking_id: stored.booking_id,
         version: stored.version,
         dirty: false,
+        locked,
     })
 }
 

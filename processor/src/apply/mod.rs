@@ -184,7 +184,13 @@ fn note_jumps(conn: &mut PgConnection, place: Place<'_>, due: &[&Item]) -> Resul
 fn plan(items: &[&Item]) -> Plan {
     let mut plan = Plan::default();
     for item in items {
-        let Item::Readable(item) = item else { continue };
+        let item = match item {
+            Item::Readable(item) => item,
+            Item::Dead(dead) => {
+                plan.ids.extend(dead.id.clone());
+                continue;
+            }
+        };
         plan.ids.insert(item.id.clone());
         if item.ignored {
             continue;

@@ -22,6 +22,8 @@ pub struct ObjectRow {
     pub version: i64,
     /// Whether the batch changed it.
     pub dirty: bool,
+    /// Whether its row is locked, and its links and claims are all known here.
+    pub locked: bool,
 }
 
 /// What a booking shows: the part whose change is a transition.
@@ -169,8 +171,8 @@ pub struct World {
     pub refetches: BTreeSet<Refetch>,
     /// What each readable record came to, and its booking then, by offset.
     pub outcomes: BTreeMap<i64, (super::fold::Outcome, Option<String>)>,
-    /// A booking changed whose row is not locked: the batch must start over.
-    pub unlocked_booking: bool,
+    /// Something would have to change that is not locked: the batch must start over.
+    pub unlocked: bool,
 }
 
 impl World {
@@ -206,7 +208,12 @@ impl World {
     }
 
     /// Moves an object to the booking it now resolves to; both bookings if that is a change.
+    /// One that is not locked turned up after we looked: its claims are not known here.
     pub fn reassign(&mut self, key: &Key) -> Vec<String> {
+        if self.objects.get(key).is_some_and(|row| !row.locked) {
+            self.unlocked = true;
+            return Vec::new();
+        }
         let resolved = self.resolved(key);
         let Some(row) = self.objects.get_mut(key) else {
             return Vec::new();

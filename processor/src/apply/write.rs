@@ -32,7 +32,7 @@ pub fn write_world(conn: &mut PgConnection, world: &World, by: &str) -> Result<(
     if !claims.is_empty() {
         store::objects::upsert_claims(conn, &claims)?;
     }
-    if world.unlocked_booking {
+    if world.unlocked {
         return Err(ApplyError::Moved);
     }
     let bookings: Vec<_> = world
@@ -141,6 +141,8 @@ pub(super) fn write_ledger(
                 }
                 Some((Outcome::Copy, _)) | None => {}
             },
+            // Another copy of that id could be read: this one is a copy, too.
+            Item::Dead(dead) if dead.id.as_ref().is_some_and(|id| is_alive(world, id)) => {}
             Item::Dead(dead) => {
                 let trace = trace_id(&dead.record);
                 store::dead_letters::upsert(conn, dead, now, trace.as_deref())?;
@@ -160,6 +162,10 @@ pub(super) fn write_ledger(
         store::events::insert_where_absent(conn, &dead)?;
     }
     Ok(())
+}
+
+fn is_alive(world: &World, id: &str) -> bool {
+    world.known.get(id).is_some_and(|known| !known.dead)
 }
 
 fn ledger_row<'a>(

@@ -150,7 +150,7 @@ fn apply_pressure(consumer: &BaseConsumer<Assignment>, queues: &Queues) {
         }
         let mut list = rdkafka::topic_partition_list::TopicPartitionList::new();
         for partition in partitions {
-            drop(list.add_partition(consumer.context().topic(), partition));
+            let _element = list.add_partition(consumer.context().topic(), partition);
         }
         let done = if stop {
             consumer.pause(&list)

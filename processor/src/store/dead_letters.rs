@@ -7,8 +7,8 @@ use diesel::{QueryResult, RunQueryDsl, sql_query};
 
 use crate::item::Dead;
 
-/// Writes one dead letter down. The same one again counts its attempts and opens it again; the
-/// bytes of the first stay.
+/// Writes one dead letter down. The same bytes again only count; other bytes under
+/// the same id open it again. The bytes of the first stay.
 ///
 /// # Errors
 /// diesel's.
@@ -26,7 +26,9 @@ pub fn upsert(
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13) \
              ON CONFLICT (event_id) WHERE event_id IS NOT NULL DO UPDATE \
                SET attempts = dead_letters.attempts + EXCLUDED.attempts, error = EXCLUDED.error, \
-                   last_failed_at = EXCLUDED.last_failed_at, status = 'open'",
+                   last_failed_at = EXCLUDED.last_failed_at, \
+                   status = CASE WHEN dead_letters.payload_sha256 = EXCLUDED.payload_sha256 \
+                            THEN dead_letters.status ELSE 'open' END",
         )
     } else {
         sql_query(
@@ -35,7 +37,9 @@ pub fn upsert(
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13) \
              ON CONFLICT (payload_sha256) WHERE event_id IS NULL DO UPDATE \
                SET attempts = dead_letters.attempts + EXCLUDED.attempts, error = EXCLUDED.error, \
-                   last_failed_at = EXCLUDED.last_failed_at, status = 'open'",
+                   last_failed_at = EXCLUDED.last_failed_at, \
+                   status = CASE WHEN dead_letters.payload_sha256 = EXCLUDED.payload_sha256 \
+                            THEN dead_letters.status ELSE 'open' END",
         )
     };
     statement

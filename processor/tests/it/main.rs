@@ -1,0 +1,19 @@
+//! The processor as a process, on a real Kafka and a real Postgres.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests fail by panicking"
+)]
+
+mod bookings;
+mod dead_letters;
+mod duplicates;
+mod harness;
+mod kills;
+mod outages;
+mod progress;
+mod refusals;
