@@ -95,8 +95,15 @@ impl Barrier {
     /// # Errors
     /// [`BarrierError`]: treat as not passed.
     pub async fn wait(&self, store: &Store) -> Result<Option<Lag>, BarrierError> {
-        let ends = self.ends().await?;
         let deadline = tokio::time::Instant::now() + self.patience;
+        let ends = loop {
+            match self.ends().await {
+                Ok(ends) => break ends,
+                Err(error) if tokio::time::Instant::now() >= deadline => return Err(error),
+                // A partition that changes its leader has an end again in a moment.
+                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        };
         loop {
             let topic = self.topic.clone();
             let progress = store

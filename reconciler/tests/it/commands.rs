@@ -3,14 +3,16 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Rig, env, topic};
+use testbed::testing::brokers;
 
-fn reconciler(rig: &Rig) -> Command {
+use crate::support::{Rig, topic};
+
+pub(crate) fn reconciler(rig: &Rig) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconciler"));
     command
         .env_clear()
         .env("DEPLOYMENT", "development")
-        .env("KAFKA_BROKERS", env("KAFKA_BROKERS"))
+        .env("KAFKA_BROKERS", brokers())
         .env("EVENTS_TOPIC", &rig.topic.name)
         .env("EVENTS_PARTITIONS", topic::PARTITIONS.to_string())
         .env("DATABASE_URL", rig.database.reconciler_url())
@@ -36,7 +38,7 @@ async fn run(mut command: Command) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
-async fn one_shot(rig: &Rig, arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) async fn one_shot(rig: &Rig, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = reconciler(rig);
     command.args(arguments);
     run(command).await
@@ -97,7 +99,7 @@ async fn bad_configuration_names_every_problem_and_ends_with_78() {
 }
 
 /// A running reconciler; killed when dropped.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -106,7 +108,7 @@ impl Drop for Running {
     }
 }
 
-fn start(rig: &Rig) -> Running {
+pub(crate) fn start(rig: &Rig) -> Running {
     Running(
         reconciler(rig)
             .stdout(Stdio::null())
@@ -116,8 +118,8 @@ fn start(rig: &Rig) -> Running {
     )
 }
 
-async fn eventually(what: &str, probe: impl AsyncFnMut() -> bool) {
-    testbed::testing::eventually_async(Duration::from_secs(30), what, probe).await;
+pub(crate) async fn eventually(what: &str, probe: impl AsyncFnMut() -> bool) {
+    testbed::testing::eventually_async(Duration::from_secs(60), what, probe).await;
 }
 
 #[tokio::test]

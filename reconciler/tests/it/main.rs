@@ -12,6 +12,7 @@
 
 mod client;
 mod commands;
+mod end_to_end;
 mod pending;
 mod refetch;
 mod standby;

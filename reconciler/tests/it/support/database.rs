@@ -38,10 +38,15 @@ impl Database {
 
     /// As the reconciler connects: with the reconciler's rights and no others.
     pub(crate) fn reconciler_url(&self) -> String {
+        self.url_as("bookend_reconciler")
+    }
+
+    /// A URL whose session has the rights of `role` and no others.
+    pub(crate) fn url_as(&self, role: &str) -> String {
         let mut url = reqwest::Url::parse(&self.0.url()).unwrap();
         let query = match url.query() {
-            Some(query) => format!("{query}&options=-c%20role%3Dbookend_reconciler"),
-            None => "options=-c%20role%3Dbookend_reconciler".to_owned(),
+            Some(query) => format!("{query}&options=-c%20role%3D{role}"),
+            None => format!("options=-c%20role%3D{role}"),
         };
         url.set_query(Some(&query));
         url.to_string()

@@ -143,17 +143,3 @@ pub(crate) fn stripe_settings(bases: Vec<String>, key: &str) -> stripe::Settings
 pub(crate) fn now() -> i64 {
     chrono::Utc::now().timestamp()
 }
-
-/// A name that no other test, process or run has.
-pub(crate) fn unique(prefix: &str) -> String {
-    format!(
-        "{prefix}_{}_{:016x}",
-        std::process::id(),
-        rand::random::<u64>()
-    )
-}
-
-pub(crate) fn env(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
-}

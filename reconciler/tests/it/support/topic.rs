@@ -3,21 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use shared::kafka::KafkaSettings;
 use shared::kafka::producer::Producer;
+use testbed::testing::{TestTopics, brokers, eventually};
 
-use super::{env, unique};
-
-pub(crate) const PARTITIONS: i32 = 3;
+pub(crate) const PARTITIONS: i32 = 12;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Topic {
     pub(crate) name: String,
+    pub(crate) all: TestTopics,
 }
 
 /// One record as read.
@@ -38,7 +36,7 @@ impl Record {
 
 pub(crate) fn kafka() -> KafkaSettings {
     KafkaSettings {
-        brokers: env("KAFKA_BROKERS"),
+        brokers: brokers(),
         extra: Vec::new(),
         client_id: "reconciler-test".to_owned(),
     }
@@ -46,17 +44,13 @@ pub(crate) fn kafka() -> KafkaSettings {
 
 impl Topic {
     pub(crate) async fn new() -> Self {
-        let name = unique("reconciler").replace('_', "-");
-        let admin: AdminClient<DefaultClientContext> = kafka().client().create().unwrap();
-        let bytes = shared::kafka::MAX_RECORD_BYTES.to_string();
-        let topic = NewTopic::new(&name, PARTITIONS, TopicReplication::Fixed(1))
-            .set("max.message.bytes", &bytes)
-            .set("retention.ms", "2678400000");
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-        for made in admin.create_topics([&topic], &options).await.unwrap() {
-            made.unwrap();
+        let all = tokio::task::spawn_blocking(TestTopics::create)
+            .await
+            .unwrap();
+        Self {
+            name: all.events.clone(),
+            all,
         }
-        Self { name }
     }
 
     pub(crate) fn producer(&self) -> Producer {
@@ -96,14 +90,11 @@ fn consumer() -> BaseConsumer {
 }
 
 fn ends(consumer: &BaseConsumer, name: &str) -> BTreeMap<i32, i64> {
+    // A topic just made has partitions whose leader not every answer knows yet.
     let end = |partition| {
-        (
-            partition,
-            consumer
-                .fetch_watermarks(name, partition, PATIENCE)
-                .unwrap()
-                .1,
-        )
+        let look = || consumer.fetch_watermarks(name, partition, PATIENCE).ok();
+        let (_, end) = eventually(PATIENCE, "the partition has a leader", look);
+        (partition, end)
     };
     (0..PARTITIONS).map(end).collect()
 }
