@@ -52,7 +52,9 @@ async fn collect(
 ) -> Result<Vec<u8>, Outcome> {
     let mut body = Vec::with_capacity(announced.unwrap_or(4096).min(limit));
     while let Some(chunk) = payload.next().await {
-        let Ok(chunk) = chunk else { return Err(Outcome::Broken) };
+        let Ok(chunk) = chunk else {
+            return Err(Outcome::Broken);
+        };
         if body.len().saturating_add(chunk.len()) > limit {
             return Err(Outcome::TooLarge);
         }

@@ -41,7 +41,9 @@ impl Metrics {
                 .build(),
             reload_failures: meter
                 .u64_counter("bookend_secret_reload_failures")
-                .with_description("Times the signing secrets could not be read again; the old ones stay.")
+                .with_description(
+                    "Times the signing secrets could not be read again; the old ones stay.",
+                )
                 .build(),
             in_flight: meter
                 .i64_gauge("bookend_producer_records_in_flight")

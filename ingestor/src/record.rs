@@ -44,11 +44,18 @@ pub fn prepare(
     let decoded = envelope::decode(&body);
     let key = routing::record_key(&body, decoded.as_ref());
     let headers = described(evidence, decoded.as_ref(), key.as_str());
-    let event_id = decoded.as_ref().ok().map(|decoded| decoded.envelope.id.to_string());
+    let event_id = decoded
+        .as_ref()
+        .ok()
+        .map(|decoded| decoded.envelope.id.to_string());
     let malformed = decoded.as_ref().err().map(Malformed::kind);
     let key = key.as_str().to_owned();
     drop(decoded);
-    Prepared { record: NewRecord::new(topic, &key, body, &headers), event_id, malformed }
+    Prepared {
+        record: NewRecord::new(topic, &key, body, &headers),
+        event_id,
+        malformed,
+    }
 }
 
 fn described(

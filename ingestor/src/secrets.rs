@@ -10,12 +10,21 @@ use shared::config::{ExposeSecret, SecretError, read_secret};
 use shared::signature::{Secrets, SecretsError};
 
 /// Where the secrets come from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SecretsSource {
     /// The variable's value.
     pub value: Option<String>,
     /// A file, or a directory of files (as Kubernetes mounts them).
     pub file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for SecretsSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecretsSource")
+            .field("value", &self.value.as_ref().map(|_| "***"))
+            .field("file", &self.file)
+            .finish()
+    }
 }
 
 /// Why they could not be read.
@@ -63,7 +72,10 @@ fn joined(directory: &Path) -> Result<String, LoadError> {
         .map_err(LoadError::Directory)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.is_file())
-        .filter(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+        })
         .collect();
     paths.sort_unstable();
     let mut text = String::new();

@@ -55,15 +55,25 @@ pub async fn receive<L: EventLog>(
 }
 
 async fn handle<L: EventLog>(parts: &Parts<L>, request: &HttpRequest, payload: Payload) -> Outcome {
-    let Ok(_permit) = parts.in_flight.try_acquire() else { return Outcome::Overloaded };
+    let Ok(_permit) = parts.in_flight.try_acquire() else {
+        return Outcome::Overloaded;
+    };
     let body = match body::read(request, payload, parts.limits).await {
         Ok(body) => body,
         Err(outcome) => return outcome,
     };
     let received_at = parts.clock.now();
-    let headers: Vec<&[u8]> =
-        request.headers().get_all("stripe-signature").map(|value| value.as_bytes()).collect();
-    let verified = match verify(&parts.secrets.get(), &headers, body, received_at.timestamp()) {
+    let headers: Vec<&[u8]> = request
+        .headers()
+        .get_all("stripe-signature")
+        .map(|value| value.as_bytes())
+        .collect();
+    let verified = match verify(
+        &parts.secrets.get(),
+        &headers,
+        body,
+        received_at.timestamp(),
+    ) {
         Ok(verified) => verified,
         Err(refusal) => {
             tracing::warn!(outcome = refusal.label(), reason = %refusal, "request refused");
@@ -71,23 +81,38 @@ async fn handle<L: EventLog>(parts: &Parts<L>, request: &HttpRequest, payload: P
         }
     };
     let traceparent = shared::telemetry::current_traceparent();
-    let trace_id = traceparent.as_deref().and_then(shared::telemetry::trace_id_of);
+    let trace_id = traceparent
+        .as_deref()
+        .and_then(shared::telemetry::trace_id_of);
     let prepared = prepare(&parts.topic, verified, received_at, traceparent);
     let (event_id, malformed) = (prepared.event_id, prepared.malformed);
     match parts.log.append(prepared.record).await {
         Ok(ack) => {
             tracing::debug!(
-                trace_id, "event.id" = event_id, malformed,
-                "kafka.partition" = ack.partition(), "kafka.offset" = ack.offset(), "event stored"
+                trace_id,
+                "event.id" = event_id,
+                malformed,
+                "kafka.partition" = ack.partition(),
+                "kafka.offset" = ack.offset(),
+                "event stored"
             );
             if let Some(malformed) = malformed {
-                tracing::warn!(trace_id, malformed, "signed but unreadable; it will be a dead letter");
+                tracing::warn!(
+                    trace_id,
+                    malformed,
+                    "signed but unreadable; it will be a dead letter"
+                );
             }
             Outcome::Accepted(ack)
         }
         Err(error) => {
             let reason = shared::error::chain(&error);
-            tracing::warn!(trace_id, "event.id" = event_id, error = reason, "event not stored");
+            tracing::warn!(
+                trace_id,
+                "event.id" = event_id,
+                error = reason,
+                "event not stored"
+            );
             Outcome::NotStored(error)
         }
     }

@@ -117,6 +117,16 @@ impl Secrets {
         self.0.iter()
     }
 
+    /// Whether both hold the same secrets under the same names, in the same order.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self
+                .iter()
+                .zip(other.iter())
+                .all(|(a, b)| a.name == b.name && a.key() == b.key())
+    }
+
     /// Their names.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {

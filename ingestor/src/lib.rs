@@ -1,0 +1,14 @@
+//! The ingestor: verifies Stripe's signature and appends the event to Kafka.
+//!
+//! Invariants: 2xx means durable; the value is the body's exact bytes. It opens no database
+//! connection and calls no API.
+
+pub mod app;
+pub mod body;
+pub mod config;
+pub mod metrics;
+pub mod outcome;
+pub mod record;
+pub mod secrets;
+pub mod watch;
+pub mod webhook;
