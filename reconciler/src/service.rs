@@ -26,6 +26,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// Longest wait for what is on its way when it stops.
 const FLUSH: Duration = Duration::from_secs(5);
+/// Looks at an unfit topic before we refuse to start.
+const MAX_REFUSALS: u32 = 5;
 /// The component, as `/readyz` names it.
 const COMPONENT: &str = "reconciler";
 
@@ -35,8 +37,9 @@ const COMPONENT: &str = "reconciler";
 /// [`PartsError`]: it can't start, or must not.
 pub async fn run(config: Config, health: Arc<Health>, stop: Arc<Stop>) -> Result<(), PartsError> {
     health.set_unready(COMPONENT, "starting");
-    parts::check_topic(&config).await?;
-    let producer = parts::producer(&config).await?;
+    let Some(producer) = start(&config, &health, &stop).await? else {
+        return Ok(());
+    };
     let metrics = Metrics::default();
     while !stop.is_set() {
         let term = term(&config, &producer, &health, &metrics);
@@ -65,6 +68,40 @@ pub async fn run(config: Config, health: Arc<Health>, stop: Arc<Stop>) -> Result
         tracing::warn!("some repairs were not acknowledged before the end");
     }
     Ok(())
+}
+
+/// Waits for a fit topic and a warm producer; `None` when it was stopped before.
+///
+/// # Errors
+/// [`PartsError`] when the ground is unfit, and still is when it is looked at again and again: a
+/// topic that was just made is not yet known everywhere.
+async fn start(
+    config: &Config,
+    health: &Health,
+    stop: &Stop,
+) -> Result<Option<Arc<Producer>>, PartsError> {
+    let mut refusals = 0;
+    while !stop.is_set() {
+        let started = async {
+            parts::check_topic(config).await?;
+            parts::producer(config).await
+        };
+        match started.await {
+            Ok(producer) => return Ok(Some(producer)),
+            Err(error) => {
+                refusals += u32::from(error.is_refusal());
+                if refusals >= MAX_REFUSALS {
+                    return Err(error);
+                }
+                health.set_unready(COMPONENT, shared::error::chain(&error));
+            }
+        }
+        tokio::select! {
+            () = stop.wait() => {}
+            () = tokio::time::sleep(TRY_AGAIN) => {}
+        }
+    }
+    Ok(None)
 }
 
 /// One term of office: stand by until the lock is ours, then sweep until it is lost.

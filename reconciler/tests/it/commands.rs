@@ -146,6 +146,17 @@ async fn running_reconciler_repairs_what_is_lost_and_its_successor_takes_over_wh
 }
 
 #[tokio::test]
+async fn topic_with_other_partitions_than_configured_is_refused() {
+    let rig = Rig::new().await;
+    let mut command = reconciler(&rig);
+    command.env("EVENTS_PARTITIONS", "5");
+    let (code, text) = run(command).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("EVENTS_PARTITIONS"), "{text}");
+    assert_eq!(rig.database.number("SELECT count(*) AS n FROM cursors"), 0);
+}
+
+#[tokio::test]
 async fn reconciler_that_is_asked_to_stop_ends_with_0() {
     let rig = Rig::new().await;
     let mut running = start(&rig);
