@@ -45,16 +45,17 @@ pub fn run(database_url: &str, limits: Limits, rules: Rules, stopping: &AtomicBo
                 connection = Some(fresh);
                 looked = None;
             }),
-            Some(conn) => {
-                let woken = conn.notifications_iter().count() > 0;
-                if woken || looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            Some(conn) => match is_woken(conn) {
+                Ok(woken) if woken || looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) => {
                     looked = Some(Instant::now());
                     fold_all(conn, rules, &mut round)
-                } else {
+                }
+                Ok(_) => {
                     std::thread::park_timeout(Duration::from_millis(50));
                     Ok(())
                 }
-            }
+                Err(error) => Err(error),
+            },
         };
         if let Err(error) = outcome {
             tracing::warn!(
@@ -77,6 +78,16 @@ enum RegistrationError {
     Listen(#[source] diesel::result::Error),
     #[error("cannot fold registrations")]
     Fold(#[from] ApplyError),
+}
+
+/// Whether a notification came since the last look. One is enough: a broken connection answers
+/// every further question with the same error.
+fn is_woken(conn: &mut PgConnection) -> Result<bool, RegistrationError> {
+    match conn.notifications_iter().next() {
+        None => Ok(false),
+        Some(Ok(_)) => Ok(true),
+        Some(Err(error)) => Err(RegistrationError::Listen(error)),
+    }
 }
 
 fn listen(url: &str, limits: Limits) -> Result<PgConnection, RegistrationError> {

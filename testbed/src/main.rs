@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use testbed::demo::DemoArgs;
 use testbed::exec::ExecArgs;
 use testbed::send::SendArgs;
 use testbed::stripe::cli::StripeArgs;
@@ -17,6 +18,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(DemoArgs),
     Exec(ExecArgs),
     Send(SendArgs),
     Stripe(StripeArgs),
@@ -29,6 +31,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
+        Command::Demo(args) => return Ok(ExitCode::from(args.run().await?)),
         Command::Exec(args) => return Ok(ExitCode::from(args.run().await?)),
         Command::Send(args) => args.run().await?,
         Command::Up => return Ok(ExitCode::from(testbed::up::up().await?)),

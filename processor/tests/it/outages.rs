@@ -50,6 +50,11 @@ fn while_the_database_is_down_nothing_is_given_up_and_afterwards_it_catches_up()
         Some(300)
     );
     processor.wait_ready(Duration::from_secs(10)).unwrap();
+    // The thread that folds registrations has lost its connection, too.
+    testbed::stack::postgres::execute(&url, "SELECT register_booking('b-0', 499, 'eur')").unwrap();
+    eventually(PATIENCE, "registrations are folded again", || {
+        count("SELECT count(*) AS n FROM bookings WHERE status = 'amount_mismatch'") == Some(1)
+    });
 }
 
 fn count(url: &str, sql: &str) -> Option<i64> {
