@@ -15,7 +15,7 @@ use crate::up;
 #[derive(Clone, Debug, clap::Args)]
 pub struct SendArgs {
     /// The booking that the payment is for.
-    #[arg(long)]
+    #[arg(long, default_value = "booking-1")]
     pub booking: String,
     /// In the currency's minor unit.
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(i64).range(0..))]

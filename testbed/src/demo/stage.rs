@@ -47,7 +47,7 @@ impl Stage {
     /// # Errors
     /// What could not be started, by name.
     pub fn set(seed: u64, faults: Faults) -> anyhow::Result<Self> {
-        let dir = RunDir::create("demo")?;
+        let dir = RunDir::create(&format!("demo-{seed}"))?;
         let kafka = Kafka::start(dir.path(), 1)?;
         crate::stack::topics::create(&kafka.brokers(), &crate::stack::topics::standard())?;
         let postgres = Postgres::start(dir.path())?;

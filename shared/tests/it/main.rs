@@ -1,0 +1,11 @@
+//! What the compiler cannot see: who may know of whom, and that migrations can be undone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod edges;
+mod schema;
