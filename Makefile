@@ -44,7 +44,7 @@ down: ## stop what `make up` started
 	@if [ -x $(TESTBED) ]; then $(TESTBED) down; else echo "nothing is built, so nothing of ours is up"; fi
 
 bench: build ## the benchmarks beside the floors, as a table and .bookend/bench.json
-	$(TESTBED) exec -- $(TESTBED) bench
+	$(TESTBED) bench
 
 lint: deps ## formatting, lints, documentation, licences and advisories
 	$(CARGO) fmt --all --check

@@ -3,6 +3,7 @@
 // The full-size Stripe objects are single `json!` expressions.
 #![recursion_limit = "256"]
 
+pub mod bench;
 pub mod demo;
 pub mod exec;
 pub mod send;

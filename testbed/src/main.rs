@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use testbed::bench::BenchArgs;
 use testbed::demo::DemoArgs;
 use testbed::exec::ExecArgs;
 use testbed::send::SendArgs;
@@ -18,6 +19,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(BenchArgs),
     Demo(DemoArgs),
     Exec(ExecArgs),
     Send(SendArgs),
@@ -31,6 +33,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
+        Command::Bench(args) => return Ok(ExitCode::from(u8::from(!args.run().await?))),
         Command::Demo(args) => return Ok(ExitCode::from(args.run().await?)),
         Command::Exec(args) => return Ok(ExitCode::from(args.run().await?)),
         Command::Send(args) => args.run().await?,
