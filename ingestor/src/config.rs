@@ -42,8 +42,8 @@ pub struct IngestorArgs {
     /// From a connection's first byte to the end of its first head.
     #[arg(long, env = "HEAD_DEADLINE", default_value = "5s", value_parser = duration)]
     pub head_deadline: Duration,
-    /// Waiting for the broker's acknowledgement; at most 5 s, so that Stripe has its answer.
-    #[arg(long, env = "APPEND_DEADLINE", default_value = "5s", value_parser = duration)]
+    /// Waiting for the broker's acknowledgement; below 5 s, so that the answer is there within 5 s.
+    #[arg(long, env = "APPEND_DEADLINE", default_value = "4500ms", value_parser = duration)]
     pub append_deadline: Duration,
     /// How long an idle connection is kept for a next request; `0s`: not at all. The framework
     /// times no later head, so keep it short unless a proxy in front bounds connections.

@@ -1,0 +1,19 @@
+//! The ingestor over real sockets: its answers with the log in our hands, then the whole
+//! process on a real Kafka.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "tests fail by panicking"
+)]
+
+mod answers;
+mod bounds;
+mod client;
+mod faults;
+mod process;
+mod stand;
+mod topic;

@@ -1,0 +1,133 @@
+//! The ingestor's listener in this process, with a log that the test can hold back or break.
+//!
+//! An acknowledgement can only be made by Kafka, so the log that works is a real producer.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::web::Data;
+use ingestor::app::{Limits, build};
+use ingestor::body::BodyLimits;
+use ingestor::metrics::Metrics;
+use ingestor::secrets::CurrentSecrets;
+use ingestor::webhook::Parts;
+use rdkafka::error::KafkaError;
+use shared::clock::SystemClock;
+use shared::kafka::KafkaSettings;
+use shared::kafka::producer::{Ack, AppendError, EventLog, NewRecord, Producer};
+use shared::signature::Secrets;
+use testbed::testing::TestTopics;
+use tokio::sync::Semaphore;
+
+use crate::client::SECRET;
+
+pub(crate) const MIB: usize = 1024 * 1024;
+
+/// What the log does with a record.
+pub(crate) enum Log {
+    /// Appends it to Kafka, once the gate has a permit.
+    Kafka(Box<Producer>, Semaphore),
+    /// Waits for an acknowledgement that never comes.
+    Silent(Duration),
+    /// The broker says no.
+    Failing,
+    /// The queue is full.
+    Overloaded,
+}
+
+pub(crate) struct Counted {
+    log: Log,
+    pub(crate) appends: AtomicUsize,
+}
+
+impl Counted {
+    pub(crate) fn open_gate(&self) {
+        if let Log::Kafka(_, gate) = &self.log {
+            gate.add_permits(1_000);
+        }
+    }
+}
+
+impl EventLog for Counted {
+    async fn append(&self, record: NewRecord) -> Result<Ack, AppendError> {
+        self.appends.fetch_add(1, Ordering::SeqCst);
+        match &self.log {
+            Log::Kafka(producer, gate) => {
+                gate.acquire().await.expect("gate").forget();
+                producer.append(record).await
+            }
+            Log::Silent(deadline) => {
+                tokio::time::sleep(*deadline).await;
+                Err(AppendError::Deadline(*deadline))
+            }
+            Log::Failing => Err(AppendError::Failed(KafkaError::Canceled)),
+            Log::Overloaded => Err(AppendError::Overloaded),
+        }
+    }
+}
+
+pub(crate) struct Stand {
+    pub(crate) address: SocketAddr,
+    pub(crate) log: Arc<Counted>,
+}
+
+/// A producer for `topics`, its gate open or shut.
+pub(crate) fn kafka(topics: &TestTopics, open: bool) -> Log {
+    let settings = KafkaSettings {
+        brokers: topics.brokers.clone(),
+        extra: Vec::new(),
+        client_id: "test".to_owned(),
+    };
+    let patience = Duration::from_secs(20);
+    let producer = Producer::create(&settings, patience).expect("producer");
+    producer.warm(&topics.events, patience).expect("metadata");
+    let permits = if open { 1_000 } else { 0 };
+    Log::Kafka(Box::new(producer), Semaphore::new(permits))
+}
+
+impl Stand {
+    pub(crate) fn start(log: Log, topic: &str) -> Self {
+        Self::with(log, topic, 64)
+    }
+
+    pub(crate) fn with(log: Log, topic: &str, in_flight: usize) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("port");
+        let address = socket.local_addr().expect("address");
+        let log = Arc::new(Counted {
+            log,
+            appends: AtomicUsize::new(0),
+        });
+        let parts = Data::new(Parts {
+            log: Arc::clone(&log),
+            topic: topic.to_owned(),
+            secrets: Arc::new(CurrentSecrets::new(Secrets::parse(SECRET).expect("secret"))),
+            clock: Arc::new(SystemClock),
+            limits: BodyLimits {
+                bytes: MIB,
+                deadline: Duration::from_millis(700),
+            },
+            in_flight: Arc::new(Semaphore::new(in_flight)),
+            metrics: Metrics::new(),
+        });
+        let limits = Limits {
+            head: Duration::from_millis(700),
+            keep_alive: Duration::ZERO,
+            connections: 64,
+            drain: Duration::from_secs(1),
+        };
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                let server = build(socket, parts, limits, Metrics::new()).expect("listening");
+                server.await.expect("served");
+            });
+        });
+        Self { address, log }
+    }
+
+    pub(crate) fn appends(&self) -> usize {
+        self.log.appends.load(Ordering::SeqCst)
+    }
+}
