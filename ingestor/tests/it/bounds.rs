@@ -1,6 +1,6 @@
 //! Too large, too slow, too many: each is cut off and costs nobody else anything.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use testbed::testing::eventually;
@@ -33,7 +33,11 @@ fn a_chunked_body_is_refused_at_the_first_byte_beyond_the_cap() {
     );
     stream.write_all(head.as_bytes()).expect("sent");
     stream.write_all(&vec![b'x'; size]).expect("sent");
-    assert_eq!(answer(&mut stream).status, 413);
+    // Only the first line: of a half-sent chunked body the framework leaves the connection open.
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).expect("an answer");
+    assert_eq!(&start, b"HTTP/1.1 413");
+    assert_eq!(stand.appends(), 0);
 }
 
 #[test]

@@ -78,7 +78,10 @@ pub(crate) fn try_answer(stream: &mut TcpStream) -> Option<Answer> {
     match stream.read_to_end(&mut bytes) {
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-        Err(error) => panic!("no end of the answer: {error}"),
+        Err(error) => panic!(
+            "no end of the answer: {error}; so far {}",
+            String::from_utf8_lossy(&bytes)
+        ),
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n")?;
