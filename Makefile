@@ -9,7 +9,7 @@ TESTBED := target/release/testbed
 # One place for what is built, whatever the caller's environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help deps build test demo up down bench lint
+.PHONY: help deps build python test demo up down bench lint
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +31,17 @@ deps: ## install the C compiler, make and perl that a build needs (Debian)
 build: deps ## build everything (release, the only profile)
 	$(CARGO) build --release --locked --workspace
 
-test: build ## all tests, against a real Kafka and a real Postgres
+test: build python ## all tests, against a real Kafka and a real Postgres
 	$(TESTBED) exec -- $(CARGO) test --release --locked --workspace
+
+# The fake Stripe is judged by Stripe's own Python client, in a virtual environment.
+python:
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "installing python3-venv"; \
+	  [ "$$(id -u)" = 0 ] || { echo "the tests need python3-venv: install it, or run as root" >&2; exit 1; }; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv; \
+	}
 
 demo: build ## the story of a bad day, from a fresh checkout to the verdict
 	$(TESTBED) demo

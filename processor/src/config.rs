@@ -13,6 +13,9 @@ use crate::apply::Rules;
 use crate::consumer::QueueLimits;
 use crate::decode::Scope;
 
+/// Bytes of values that wait in one partition's queue before it is paused.
+const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+
 /// Flags and environment variables of the same name.
 #[derive(Debug, Clone, Args)]
 pub struct ProcessorArgs {
@@ -130,6 +133,7 @@ impl ProcessorArgs {
             workers: self.workers,
             queues: QueueLimits {
                 high: self.batch_records.saturating_mul(4),
+                high_bytes: QUEUE_BYTES,
                 low: self.batch_records,
                 batch: self.batch_records,
                 linger: self.batch_linger,

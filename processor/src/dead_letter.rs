@@ -90,6 +90,7 @@ mod tests {
             kind: "not_json",
             error: "the body is not JSON: EOF".into(),
             attempts: 1,
+            buried: false,
         }
     }
 

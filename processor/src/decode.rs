@@ -157,6 +157,7 @@ fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable
         kind,
         error: shared::error::chain(error),
         attempts: 1,
+        buried: false,
         record,
     }))
 }
@@ -198,6 +199,7 @@ pub fn give_up(
         kind,
         error,
         attempts,
+        buried: false,
         record: item.record,
     }))
 }

@@ -123,10 +123,7 @@ mod tests {
             DatabaseErrorKind::ClosedConnection,
         ] {
             for works in [false, true] {
-                assert_eq!(
-                    next_step(&database(kind.clone()), u32::MAX, 1, works),
-                    Step::Retry
-                );
+                assert_eq!(next_step(&database(kind), u32::MAX, 1, works), Step::Retry);
             }
         }
         let away = Failure::Unreachable(shared::db::ConnectError::Unreachable(

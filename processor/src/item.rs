@@ -99,6 +99,9 @@ pub struct Dead {
     pub error: String,
     /// How often it was tried.
     pub attempts: u32,
+    /// The dead-letter topic acknowledged it: it need not be published again when its batch is
+    /// retried or split.
+    pub buried: bool,
 }
 
 /// Where a record failed.

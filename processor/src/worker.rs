@@ -121,7 +121,7 @@ impl Worker {
             if !self.queues.owns(place.partition, place.epoch) {
                 return Fate::Stopped;
             }
-            if !self.bury(place, &items) {
+            if !self.bury(place, &mut items) {
                 return Fate::Stopped;
             }
             attempt = attempt.saturating_add(1);
@@ -222,9 +222,12 @@ impl Worker {
 
     /// Publishes the set's dead letters and waits for their acknowledgement, for as long as
     /// the partition is ours.
-    fn bury(&self, place: Place<'_>, items: &[Item]) -> bool {
+    fn bury(&self, place: Place<'_>, items: &mut [Item]) -> bool {
         for item in items {
             let Item::Dead(dead) = item else { continue };
+            if dead.buried {
+                continue;
+            }
             let mut attempt = 0_u32;
             while let Err(error) = self.dead_letters.publish(dead, self.clock.now()) {
                 attempt = attempt.saturating_add(1);
@@ -240,6 +243,7 @@ impl Worker {
                     return false;
                 }
             }
+            dead.buried = true;
         }
         true
     }

@@ -52,6 +52,8 @@ pub struct Batch {
 pub struct QueueLimits {
     /// Records waiting in one partition before it is paused.
     pub high: usize,
+    /// Bytes of values waiting in one partition before it is paused.
+    pub high_bytes: usize,
     /// Records waiting at which it is resumed.
     pub low: usize,
     /// Records in one batch.
@@ -74,8 +76,16 @@ struct PartitionQueue {
     next_offset: i64,
     fetch_next: i64,
     records: VecDeque<Record>,
+    bytes: usize,
     busy: bool,
     paused: bool,
+}
+
+impl PartitionQueue {
+    fn clear(&mut self) {
+        self.records.clear();
+        self.bytes = 0;
+    }
 }
 
 #[derive(Default)]
@@ -120,6 +130,7 @@ impl Queues {
             next_offset,
             fetch_next: next_offset,
             records: VecDeque::new(),
+            bytes: 0,
             busy: false,
             paused: false,
         };
@@ -133,7 +144,7 @@ impl Queues {
         let mut state = self.state();
         for partition in partitions {
             if let Some(queue) = state.open.get_mut(partition) {
-                queue.records.clear();
+                queue.clear();
             }
         }
         loop {
@@ -182,6 +193,7 @@ impl Queues {
             return;
         }
         queue.fetch_next = record.offset.saturating_add(1);
+        queue.bytes = queue.bytes.saturating_add(record.value.len());
         queue.records.push_back(record);
         drop(state);
         self.work.notify_one();
@@ -192,10 +204,12 @@ impl Queues {
         let mut state = self.state();
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
         for (partition, queue) in &mut state.open {
-            if !queue.paused && queue.records.len() >= self.limits.high {
+            let full =
+                queue.records.len() >= self.limits.high || queue.bytes >= self.limits.high_bytes;
+            if !queue.paused && full {
                 queue.paused = true;
                 pause.push(*partition);
-            } else if queue.paused && queue.records.len() <= self.limits.low {
+            } else if queue.paused && !full && queue.records.len() <= self.limits.low {
                 queue.paused = false;
                 resume.push(*partition);
             }
@@ -258,7 +272,7 @@ impl Queues {
                 Lost::Moved(next_offset) => {
                     if let Some(queue) = state.open.get_mut(&partition) {
                         queue.busy = false;
-                        queue.records.clear();
+                        queue.clear();
                         queue.next_offset = next_offset;
                         queue.fetch_next = next_offset;
                     }
@@ -333,6 +347,7 @@ fn deal(state: &mut State, partition: i32, limit: usize) -> Option<Batch> {
     if records.is_empty() {
         return None;
     }
+    queue.bytes = queue.records.iter().map(|record| record.value.len()).sum();
     queue.busy = true;
     Some(Batch {
         partition,

@@ -9,7 +9,9 @@ use testbed::testing::eventually;
 
 use crate::harness::{Harness, PATIENCE, paid};
 
-fn dead_letters(harness: &Harness) -> Vec<(Vec<u8>, Vec<(String, String)>)> {
+type Letter = (Vec<u8>, Vec<(String, String)>);
+
+fn dead_letters(harness: &Harness) -> Vec<Letter> {
     let consumer: BaseConsumer = rdkafka::ClientConfig::new()
         .set("bootstrap.servers", &harness.topics.brokers)
         .set("group.id", format!("{}-reader", harness.topics.group))
