@@ -170,6 +170,8 @@ pub fn build<L: EventLog>(
     } else {
         KeepAlive::Timeout(limits.keep_alive)
     };
+    // The framework counts connections for each of its workers.
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(parts.clone())
@@ -187,7 +189,8 @@ pub fn build<L: EventLog>(
     .client_request_timeout(limits.head)
     .client_disconnect_timeout(Duration::from_secs(2))
     .keep_alive(keep_alive)
-    .max_connections(limits.connections)
+    .workers(workers)
+    .max_connections(limits.connections.div_ceil(workers))
     .shutdown_timeout(limits.drain.as_secs())
     .disable_signals()
     .listen(listener)?
@@ -198,12 +201,14 @@ pub fn build<L: EventLog>(
 async fn method_not_allowed() -> HttpResponse {
     HttpResponse::MethodNotAllowed()
         .insert_header(("allow", "POST"))
+        .force_close()
         .content_type("text/plain")
         .body("POST only\n")
 }
 
 async fn not_found() -> HttpResponse {
     HttpResponse::NotFound()
+        .force_close()
         .content_type("text/plain")
         .body("nothing here\n")
 }

@@ -125,12 +125,17 @@ fn answer(outcome: &Outcome) -> HttpResponse {
         response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
     }
     match outcome {
-        // What is left of such a body is not read: the connection cannot be used again.
-        Outcome::TooLarge | Outcome::TooSlow | Outcome::Broken | Outcome::Overloaded => {
+        // What is left of such a body is not read, and the framework times no later head of a
+        // connection: only who signs keeps one.
+        Outcome::TooLarge
+        | Outcome::TooSlow
+        | Outcome::Broken
+        | Outcome::Overloaded
+        | Outcome::Refused(_) => {
             response.insert_header((CONNECTION, "close"));
             response.force_close();
         }
-        Outcome::Accepted(_) | Outcome::Refused(_) | Outcome::NotStored(_) => {}
+        Outcome::Accepted(_) | Outcome::NotStored(_) => {}
     }
     if status == StatusCode::OK {
         return response.finish();

@@ -4,7 +4,7 @@
 use rdkafka::config::ClientConfig;
 
 /// What all clients of one process share.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KafkaSettings {
     /// `host:port`, comma-separated.
     pub brokers: String,
@@ -12,6 +12,18 @@ pub struct KafkaSettings {
     pub extra: Vec<(String, String)>,
     /// Client id: service and instance.
     pub client_id: String,
+}
+
+impl std::fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values may be passwords and keys: only what is set is shown.
+        let names: Vec<&str> = self.extra.iter().map(|(key, _)| key.as_str()).collect();
+        f.debug_struct("KafkaSettings")
+            .field("brokers", &self.brokers)
+            .field("extra", &names)
+            .field("client_id", &self.client_id)
+            .finish()
+    }
 }
 
 /// Why an extra setting is refused.
@@ -30,7 +42,6 @@ const ALLOWED: &[&str] = &[
     "security.protocol",
     "ssl.",
     "sasl.",
-    "enable.ssl.certificate.verification",
     "socket.",
     "broker.address.family",
     "client.rack",
@@ -41,6 +52,9 @@ const ALLOWED: &[&str] = &[
     "client.dns.lookup",
     "reconnect.backoff.",
 ];
+
+/// Among those, what would switch the check of the broker's identity off.
+const REFUSED: &[&str] = &["ssl.endpoint.identification.algorithm"];
 
 /// Parses the file's text: `key=value` lines, `#` comments.
 ///
@@ -58,7 +72,7 @@ pub fn parse_extra(text: &str) -> Result<Vec<(String, String)>, Vec<OptionError>
             None => errors.push(OptionError::Syntax(number.saturating_add(1))),
             Some((key, value)) => {
                 let (key, value) = (key.trim(), value.trim());
-                if ALLOWED.iter().any(|prefix| key.starts_with(prefix)) {
+                if ALLOWED.iter().any(|prefix| key.starts_with(prefix)) && !REFUSED.contains(&key) {
                     settings.push((key.to_owned(), value.to_owned()));
                 } else {
                     errors.push(OptionError::Reserved(key.to_owned()));
@@ -156,6 +170,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_password_is_never_shown() {
+        let settings = KafkaSettings {
+            brokers: "b:1".into(),
+            extra: vec![("sasl.password".into(), "very-secret".into())],
+            client_id: "c".into(),
+        };
+        let shown = format!("{settings:?}");
+        assert!(
+            shown.contains("sasl.password") && !shown.contains("very-secret"),
+            "{shown}"
+        );
+    }
+
+    #[test]
     fn tls_and_sasl_may_be_set_and_nothing_that_an_invariant_needs() {
         let text = "# comment\nsecurity.protocol=SASL_SSL\nsasl.username = bookend\n";
         assert_eq!(parse_extra(text).map(|settings| settings.len()), Ok(2));
@@ -166,6 +194,8 @@ mod tests {
             "enable.auto.commit",
             "auto.offset.reset",
             "group.id",
+            "enable.ssl.certificate.verification",
+            "ssl.endpoint.identification.algorithm",
         ] {
             assert_eq!(
                 parse_extra(&format!("{key}=x")),

@@ -11,6 +11,7 @@ use std::io::IsTerminal;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -95,9 +96,13 @@ pub fn init(service: &'static str, common: &CommonArgs) -> Result<Telemetry, Tel
         LogFormat::Text => lines.boxed(),
     };
     tracing_subscriber::registry()
-        .with(EnvFilter::try_new(&common.rust_log)?)
-        .with(lines)
-        .with(tracing_opentelemetry::layer().with_tracer(tracers.tracer(service)))
+        // The filter is for the lines only: a request has its trace however little is logged.
+        .with(lines.with_filter(EnvFilter::try_new(&common.rust_log)?))
+        .with(
+            tracing_opentelemetry::layer()
+                .with_tracer(tracers.tracer(service))
+                .with_filter(LevelFilter::INFO),
+        )
         .try_init()?;
     Ok(Telemetry {
         registry,
