@@ -2,11 +2,11 @@
 //!
 //! Everything is compared, and every difference has a sentence of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use crate::stripe::Truth;
 use crate::stripe::{Delivery, Stats};
@@ -23,6 +23,14 @@ struct LedgerRow {
     disposition: String,
     #[diesel(sql_type = BigInt)]
     copies: i64,
+    #[diesel(sql_type = Bool)]
+    stamped: bool,
+}
+
+#[derive(Debug, QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
 }
 
 #[derive(Debug, QueryableByName)]
@@ -46,6 +54,7 @@ struct BookingRow {
 pub struct Held {
     ledger: BTreeMap<String, LedgerRow>,
     bookings: BTreeMap<String, BookingRow>,
+    dead_letters: i64,
 }
 
 /// Faults that must really have been seen.
@@ -70,7 +79,8 @@ impl Held {
         let mut connection = PgConnection::establish(url)?;
         let ledger: Vec<LedgerRow> = sql_query(
             "SELECT id, min(source) AS source, min(verified_by) AS verified_by, \
-               min(disposition) AS disposition, count(*) AS copies \
+               min(disposition) AS disposition, count(*) AS copies, \
+               bool_and(applied_at IS NOT NULL) AS stamped \
              FROM events WHERE record_kind = 'event' GROUP BY id",
         )
         .load(&mut connection)?;
@@ -78,7 +88,10 @@ impl Held {
             "SELECT id, status, currency, amount_paid, amount_refunded, hold FROM bookings",
         )
         .load(&mut connection)?;
+        let dead: Number =
+            sql_query("SELECT count(*) AS n FROM dead_letters").get_result(&mut connection)?;
         Ok(Self {
+            dead_letters: dead.n,
             ledger: ledger
                 .into_iter()
                 .map(|row| (row.id.clone(), row))
@@ -170,6 +183,16 @@ pub fn differences(held: &Held, truth: &Truth, deliveries: &[Delivery]) -> Vec<S
     {
         found.push(format!("booking {id} was invented"));
     }
+    if held.dead_letters > 0 {
+        found.push(format!(
+            "{} dead letter(s), though nothing was poison",
+            held.dead_letters
+        ));
+    }
+    let made: BTreeSet<&str> = deliveries.iter().map(|one| one.event.as_str()).collect();
+    for id in held.ledger.keys().filter(|id| !made.contains(id.as_str())) {
+        found.push(format!("event {id} was invented"));
+    }
     for delivery in deliveries {
         let row = held.ledger.get(&delivery.event);
         match row {
@@ -192,8 +215,11 @@ pub fn differences(held: &Held, truth: &Truth, deliveries: &[Delivery]) -> Vec<S
                     delivery.event, row.source
                 ));
             }
-            Some(row) if row.disposition == "dead" => {
-                found.push(format!("event {} is a dead letter", delivery.event))
+            Some(row) if !matches!(row.disposition.as_str(), "applied" | "no_change") => {
+                found.push(format!("event {} is {}", delivery.event, row.disposition));
+            }
+            Some(row) if !row.stamped => {
+                found.push(format!("event {} has no applied_at", delivery.event));
             }
             Some(_) => {}
         }

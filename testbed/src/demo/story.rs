@@ -100,10 +100,7 @@ pub(super) fn play(args: DemoArgs, stop: &Stop) -> anyhow::Result<bool> {
         settled.after_day,
         clock.started.elapsed(),
     );
-    table::verdict(
-        &problems,
-        bookings.first().map_or("", |booking| booking.id.as_str()),
-    );
+    table::verdict(&problems);
     Ok(problems.is_empty())
 }
 

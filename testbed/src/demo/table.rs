@@ -87,7 +87,7 @@ pub(super) fn print(held: &Held, stats: &Stats, seen: &Seen, after_day: Duration
     );
 }
 
-pub(super) fn verdict(problems: &[String], booking: &str) {
+pub(super) fn verdict(problems: &[String]) {
     const SHOWN: usize = 20;
     if problems.is_empty() {
         println!(
@@ -104,6 +104,6 @@ pub(super) fn verdict(problems: &[String], booking: &str) {
         "\nLook around yourself: `make up`, then `. .bookend/env`, `target/release/testbed send`,"
     );
     println!(
-        "`target/release/bookend event show ID`, `target/release/bookend booking show {booking}`."
+        "`target/release/bookend event show ID`, `target/release/bookend booking show booking-1`."
     );
 }
