@@ -17,10 +17,11 @@ use crate::config::Config;
 use crate::consumer::{Heartbeat, PollingSettings, Queues, run as poll};
 use crate::dead_letters::DeadLetters;
 use crate::metrics::Metrics;
+use crate::relay::RelaySettings;
 use crate::worker::Worker;
-use crate::{registrations, store};
+use crate::{registrations, relay, store};
 
-/// How long an append of a dead letter may take.
+/// How long an append of a dead letter or a fact may take.
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
 /// How often the processor must show that it polls.
 const BEAT_WITHIN: Duration = Duration::from_secs(60);
@@ -51,6 +52,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let stopping = Arc::new(AtomicBool::new(false));
     let workers = start_workers(config, &queues, &producer)?;
     let registering = start_registrations(config, &stopping)?;
+    let relaying = start_relay(config, &producer, &stopping)?;
     let heart = Heart {
         ops: ops.clone(),
         queues: Arc::clone(&queues),
@@ -66,7 +68,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     ops.health.set_unready("kafka", "stopping");
     stopping.store(true, Ordering::Relaxed);
     queues.stop();
-    for thread in workers.into_iter().chain([registering]) {
+    for thread in workers.into_iter().chain([registering, relaying]) {
         if thread.join().is_err() {
             tracing::error!("a worker thread panicked");
         }
@@ -74,7 +76,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     if let Err(error) = producer.flush(Duration::from_secs(5)) {
         tracing::warn!(
             error = chain(&error),
-            "dead letters still unacknowledged at the end"
+            "dead letters or facts still unacknowledged at the end"
         );
     }
     tracing::info!("processor stopped");
@@ -195,6 +197,19 @@ fn start_registrations(
     std::thread::Builder::new()
         .name("registrations".to_owned())
         .spawn(move || registrations::run(&url, Limits::default(), rules, &stopping))
+}
+
+fn start_relay(
+    config: &Config,
+    producer: &Arc<Producer>,
+    stopping: &Arc<AtomicBool>,
+) -> std::io::Result<JoinHandle<()>> {
+    let topic = &config.topics.bookings_topic;
+    let settings = RelaySettings::new(&config.database_url, topic, APPEND_DEADLINE);
+    let (producer, stopping) = (Arc::clone(producer), Arc::clone(stopping));
+    std::thread::Builder::new()
+        .name("relay".to_owned())
+        .spawn(move || relay::run(&settings, &producer, &Metrics::new(), &stopping))
 }
 
 /// Tells the operations listener that polling goes on, and whether it has anything to poll.

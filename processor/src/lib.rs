@@ -1,7 +1,7 @@
 //! The processor: the one writer of ledger, objects, bookings and outbox.
 //!
 //! A polling thread feeds bounded queues; workers apply one batch in one transaction each; a
-//! thread of its own folds registrations. No HTTP client, no Stripe call.
+//! thread of its own folds registrations, another publishes the outbox. No HTTP client, no Stripe call.
 
 pub mod app;
 pub mod apply;
@@ -15,5 +15,6 @@ pub mod item;
 pub mod metrics;
 pub mod progress;
 pub mod registrations;
+pub mod relay;
 pub mod store;
 pub mod worker;

@@ -13,6 +13,9 @@ pub struct Metrics {
     retries: Counter<u64>,
     claimed: Gauge<u64>,
     waiting: Gauge<u64>,
+    facts: Counter<u64>,
+    outbox_pending: Gauge<i64>,
+    outbox_oldest: Gauge<i64>,
 }
 
 impl Metrics {
@@ -38,6 +41,18 @@ impl Metrics {
             waiting: meter
                 .u64_gauge("bookend_records_waiting")
                 .with_description("Records fetched but not yet applied.")
+                .build(),
+            facts: meter
+                .u64_counter("bookend_outbox_published")
+                .with_description("Facts published to booking.events, acknowledged and marked.")
+                .build(),
+            outbox_pending: meter
+                .i64_gauge("bookend_outbox_pending")
+                .with_description("Facts not yet published, counted up to 100,000.")
+                .build(),
+            outbox_oldest: meter
+                .i64_gauge("bookend_outbox_oldest_timestamp_seconds")
+                .with_description("When the oldest unpublished fact was written; 0: none waits.")
                 .build(),
         }
     }
@@ -68,6 +83,18 @@ impl Metrics {
             .record(u64::try_from(claimed).unwrap_or(u64::MAX), &[]);
         self.waiting
             .record(u64::try_from(waiting).unwrap_or(u64::MAX), &[]);
+    }
+}
+
+impl crate::relay::Gauge for Metrics {
+    fn backlog(&self, facts: i64, oldest: i64) {
+        self.outbox_pending.record(facts, &[]);
+        self.outbox_oldest.record(oldest, &[]);
+    }
+
+    fn published(&self, facts: usize) {
+        self.facts
+            .add(u64::try_from(facts).unwrap_or(u64::MAX), &[]);
     }
 }
 

@@ -17,3 +17,5 @@ mod kills;
 mod outages;
 mod progress;
 mod refusals;
+mod relay;
+mod topic;
