@@ -12,10 +12,14 @@
 mod bookings;
 mod dead_letters;
 mod duplicates;
+mod frozen;
 mod harness;
 mod kills;
+mod members;
+mod orders;
 mod outages;
 mod progress;
+mod publishing;
 mod refusals;
 mod relay;
 mod topic;
