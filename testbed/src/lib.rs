@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod demo;
 pub mod exec;
+pub mod faults;
 pub mod send;
 pub mod services;
 pub mod stack;

@@ -44,6 +44,9 @@ pub enum StackError {
     /// A file that can't be fetched.
     #[error("cannot fetch {what}: {why}")]
     Fetch { what: String, why: String },
+    /// A fault proxy.
+    #[error("cannot start a fault proxy")]
+    Proxy(#[source] io::Error),
     /// No answer in time.
     #[error("{what} was not ready within {seconds} s; the end of {log}: {tail}")]
     NotReady {

@@ -3,6 +3,7 @@
 //! Not here: security (a service's own settings decide that) and durability of the data
 //! beyond the handle.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use super::error::StackError;
 use super::kafka_files::{Node, prepare};
 use super::process::{Process, tail};
 use super::{install, jars, ports, topics};
+use crate::faults::Proxy;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -32,6 +34,27 @@ impl Kafka {
     /// # Errors
     /// When Java or Kafka can't be had, or the cluster does not come up within a minute.
     pub fn start(dir: &Path, nodes: usize) -> Result<Self, StackError> {
+        Self::start_with(dir, nodes, false).map(|(kafka, _)| kafka)
+    }
+
+    /// The same, each node with a second listener that clients reach only through a proxy:
+    /// their bootstrap address is a proxy's, and what the node then tells them, too.
+    ///
+    /// # Errors
+    /// As [`Kafka::start`].
+    pub fn start_behind_proxies(
+        dir: &Path,
+        nodes: usize,
+    ) -> Result<(Self, Vec<Proxy>), StackError> {
+        Self::start_with(dir, nodes, true)
+    }
+
+    fn start_with(
+        dir: &Path,
+        nodes: usize,
+        proxied: bool,
+    ) -> Result<(Self, Vec<Proxy>), StackError> {
+        let mut proxies = Vec::new();
         let mut kafka = Self {
             dir: dir.to_path_buf(),
             java: install::java()?,
@@ -40,11 +63,21 @@ impl Kafka {
             processes: Vec::new(),
         };
         for id in 1..=nodes.max(1) {
+            let proxied = if proxied {
+                let port = ports::free_port()?;
+                let proxy = Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+                let seen = proxy.address().port();
+                proxies.push(proxy);
+                Some((port, seen))
+            } else {
+                None
+            };
             kafka.nodes.push(Node {
                 id,
                 port: ports::free_port()?,
                 controller_port: ports::free_port()?,
                 dir: dir.join(format!("kafka-{id}")),
+                proxied,
             });
         }
         for node in &kafka.nodes {
@@ -52,7 +85,7 @@ impl Kafka {
         }
         kafka.start_again()?;
         topics::create(&kafka.brokers(), &topics::standard())?;
-        Ok(kafka)
+        Ok((kafka, proxies))
     }
 
     /// `host:port[,host:port]`, the value of `KAFKA_BROKERS`.
@@ -81,14 +114,31 @@ impl Kafka {
     pub fn start_again(&mut self) -> Result<(), StackError> {
         self.processes.clear();
         for node in &self.nodes {
-            let mut command = node.java(&self.java, &self.class_path);
-            command.arg("kafka.Kafka").arg(node.properties());
-            let name = format!("kafka-{}", node.id);
-            let marker = node.properties().to_string_lossy().into_owned();
-            let process = Process::spawn(&self.dir, &name, &marker, &command)?;
-            self.processes.push(process);
+            self.processes.push(self.launch(node)?);
         }
         self.wait_ready()
+    }
+
+    /// Starts one node (counted from 0) that was killed; returns when all nodes answer.
+    ///
+    /// # Errors
+    /// When they don't answer within a minute.
+    pub fn start_node_again(&mut self, index: usize) -> Result<(), StackError> {
+        if let Some(node) = self.nodes.get(index) {
+            let fresh = self.launch(node)?;
+            if let Some(place) = self.processes.get_mut(index) {
+                *place = fresh;
+            }
+        }
+        self.wait_ready()
+    }
+
+    fn launch(&self, node: &Node) -> Result<Process, StackError> {
+        let mut command = node.java(&self.java, &self.class_path);
+        command.arg("kafka.Kafka").arg(node.properties());
+        let name = format!("kafka-{}", node.id);
+        let marker = node.properties().to_string_lossy().into_owned();
+        Process::spawn(&self.dir, &name, &marker, &command)
     }
 
     /// Ends all nodes in good order.

@@ -20,6 +20,8 @@ pub(crate) struct Node {
     pub(crate) port: u16,
     pub(crate) controller_port: u16,
     pub(crate) dir: PathBuf,
+    /// A second listener, and the port under which clients are told to find it.
+    pub(crate) proxied: Option<(u16, u16)>,
 }
 
 impl Node {
@@ -71,13 +73,25 @@ fn properties(node: &Node, all: &[Node]) -> String {
     let replicas = all.len().min(3);
     let in_sync = if replicas == 3 { 2 } else { 1 };
     let (id, port, controller) = (node.id, node.port, node.controller_port);
+    let (listener, protocol, advertised) = match node.proxied {
+        None => (String::new(), "", String::new()),
+        Some((port, seen)) => (
+            format!(",PROXIED://127.0.0.1:{port}"),
+            ",PROXIED:PLAINTEXT",
+            format!(
+                "advertised.listeners=PLAINTEXT://127.0.0.1:{},PROXIED://127.0.0.1:{seen}\n",
+                node.port
+            ),
+        ),
+    };
     format!(
         "process.roles=broker,controller\n\
          node.id={id}\n\
          log.dirs={}\n\
          controller.quorum.voters={}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}\n\
+         {advertised}\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocol}\n\
          controller.listener.names=CONTROLLER\n\
          inter.broker.listener.name=PLAINTEXT\n\
          auto.create.topics.enable=false\n\
