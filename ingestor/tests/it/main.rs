@@ -12,6 +12,7 @@
 
 mod answers;
 mod bounds;
+mod brokers;
 mod client;
 mod faults;
 mod process;

@@ -79,6 +79,8 @@ struct PartitionQueue {
     bytes: usize,
     busy: bool,
     paused: bool,
+    /// Moved by a worker, and the client not yet told: what arrives is from the old place.
+    seeking: bool,
 }
 
 impl PartitionQueue {
@@ -133,6 +135,7 @@ impl Queues {
             bytes: 0,
             busy: false,
             paused: false,
+            seeking: false,
         };
         drop(self.state().open.insert(partition, queue));
     }
@@ -183,13 +186,14 @@ impl Queues {
     }
 
     /// Queues one record; one of a partition that is not open is dropped, because whoever owns
-    /// it reads it again. A record that was already dealt out is dropped too.
+    /// it reads it again. A record that was already dealt out is dropped too, and one that was
+    /// fetched before the client was told of a move: between it and the new place lie others.
     pub fn push(&self, record: Record) {
         let mut state = self.state();
         let Some(queue) = state.open.get_mut(&record.partition) else {
             return;
         };
-        if record.offset < queue.fetch_next {
+        if queue.seeking || record.offset < queue.fetch_next {
             return;
         }
         queue.fetch_next = record.offset.saturating_add(1);
@@ -275,6 +279,7 @@ impl Queues {
                         queue.clear();
                         queue.next_offset = next_offset;
                         queue.fetch_next = next_offset;
+                        queue.seeking = true;
                     }
                     state.seek = true;
                 }
@@ -298,9 +303,15 @@ impl Queues {
             .collect()
     }
 
-    /// Whether a partition must be read again from another offset (since the last call).
+    /// Whether a partition must be read again from another offset (since the last call). The
+    /// caller is the thread that polls, and tells the client before it polls again: what is
+    /// pushed after this call comes from the new place.
     pub fn take_seek(&self) -> bool {
-        std::mem::take(&mut self.state().seek)
+        let mut state = self.state();
+        for queue in state.open.values_mut() {
+            queue.seeking = false;
+        }
+        std::mem::take(&mut state.seek)
     }
 
     /// Records waiting in all queues.
@@ -355,4 +366,45 @@ fn deal(state: &mut State, partition: i32, limit: usize) -> Option<Batch> {
         next_offset: queue.next_offset,
         records,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: i64) -> Record {
+        Record {
+            topic: "t".to_owned(),
+            partition: 0,
+            offset,
+            key: String::new(),
+            value: Vec::new(),
+            headers: RecordHeaders::default(),
+            raw_headers: OwnedHeaders::new(),
+            timestamp_ms: None,
+            arrived: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn what_arrives_between_a_move_and_the_seek_is_dropped_and_never_taken_for_a_jump() {
+        let queues = Queues::new(QueueLimits {
+            high: 10,
+            high_bytes: 1_000,
+            low: 1,
+            batch: 10,
+            linger: Duration::ZERO,
+        });
+        queues.open(0, 1, 5);
+        queues.push(record(5));
+        drop(queues.take());
+        queues.lost(0, 1, Lost::Moved(6));
+        // 6 and 7 were in the queue that the move has cleared; the client goes on with 8.
+        queues.push(record(8));
+        assert_eq!(queues.waiting(), 0);
+        assert_eq!(queues.positions(), [(0, 6)]);
+        assert!(queues.take_seek());
+        queues.push(record(6));
+        assert_eq!(queues.positions(), [(0, 7)]);
+    }
 }

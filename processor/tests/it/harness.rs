@@ -30,10 +30,32 @@ struct Text {
 }
 
 pub(crate) struct Harness {
-    pub(crate) database: TestDatabase,
+    pub(crate) database: Database,
     pub(crate) topics: TestTopics,
     pub(crate) producer: Arc<Producer>,
     pub(crate) dir: tempfile::TempDir,
+}
+
+/// A database of the server all tests share, or one of a server that the test disturbs.
+pub(crate) enum Database {
+    Shared(TestDatabase),
+    Own(String),
+}
+
+impl Database {
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Shared(database) => database.url(),
+            Self::Own(url) => url.clone(),
+        }
+    }
+
+    pub(crate) fn url_as(&self, role: &str) -> String {
+        match self {
+            Self::Shared(database) => database.url_as(role),
+            Self::Own(url) => url.replace("//postgres@", &format!("//{role}@")),
+        }
+    }
 }
 
 pub(crate) fn migrated() -> TestDatabase {
@@ -48,6 +70,16 @@ impl Harness {
     }
 
     pub(crate) fn on(topics: TestTopics) -> Self {
+        Self::with(topics, Database::Shared(migrated()))
+    }
+
+    /// On a server of the test's own, given by its superuser's URL.
+    pub(crate) fn in_database(url: String) -> Self {
+        shared::db::migrate(&url).expect("migrations run");
+        Self::with(TestTopics::create(), Database::Own(url))
+    }
+
+    fn with(topics: TestTopics, database: Database) -> Self {
         let settings = KafkaSettings {
             brokers: topics.brokers.clone(),
             extra: Vec::new(),
@@ -59,7 +91,7 @@ impl Harness {
             .expect("metadata");
         let dir = tempfile::tempdir().expect("directory");
         Self {
-            database: migrated(),
+            database,
             topics,
             producer: Arc::new(producer),
             dir,

@@ -10,6 +10,8 @@
 )]
 
 mod bookings;
+mod broker_faults;
+mod database_faults;
 mod dead_letters;
 mod duplicates;
 mod frozen;

@@ -9,6 +9,8 @@ use testbed::testing::eventually;
 use crate::harness::{Harness, paid};
 
 const SENDERS: usize = 16;
+/// Between two records of a load: hundreds a second, well below what one processor applies.
+const PACE: Duration = Duration::from_millis(2);
 
 /// Appends them all under their keys, many in flight; each sender its share in order.
 pub(crate) fn publish_all(harness: &Harness, records: &[(String, Vec<u8>)]) {
@@ -34,6 +36,7 @@ pub(crate) fn under_load(harness: &Harness, work: impl FnOnce(&AtomicI64)) -> i6
                     (format!("evt_{n}"), format!("pi_{n}"), format!("b-{n}"));
                 harness.publish(&paid(&event, &intent, &booking, 500));
                 published.store(n + 1, Ordering::Relaxed);
+                thread::park_timeout(PACE);
             }
         });
         // Also when `work` fails: the sender must end for the failure to be seen.

@@ -104,6 +104,17 @@ impl Postgres {
         self.wait_ready()
     }
 
+    /// Kills the server (SIGKILL): its children find out by themselves.
+    ///
+    /// # Errors
+    /// When it can't be signalled.
+    pub fn kill(&mut self) -> Result<(), StackError> {
+        if let Some(mut process) = self.process.take() {
+            process.end(Signal::SIGKILL, Duration::from_secs(5))?;
+        }
+        Ok(())
+    }
+
     /// Stops the server.
     ///
     /// # Errors
