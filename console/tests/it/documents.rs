@@ -54,9 +54,11 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
         .flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
-/// Names of tests are sentences: lower case, four words or more.
+/// Names of tests are sentences: lower case, four words or more. What begins with `bookend_` is a
+/// metric.
 fn is_a_sentence(name: &str) -> bool {
     name.split('_').count() >= 4
+        && !name.starts_with("bookend_")
         && name
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
@@ -87,6 +89,31 @@ fn every_test_that_a_document_names_exists() {
     assert!(
         named >= 20,
         "only {named} tests are named: has the way of quoting them changed?"
+    );
+}
+
+#[test]
+fn every_metric_that_a_document_names_exists() {
+    let sources: Vec<String> = files(&root(), "rs")
+        .into_iter()
+        .filter(|path| !path.components().any(|part| part.as_os_str() == "tests"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let mut named = 0;
+    for (document, text) in documents() {
+        for name in quoted(&text).filter(|name| name.starts_with("bookend_")) {
+            assert!(
+                sources
+                    .iter()
+                    .any(|source| source.contains(&format!("\"{name}\""))),
+                "{document} names the metric {name}, which nothing counts"
+            );
+            named += 1;
+        }
+    }
+    assert!(
+        named > 0,
+        "no metric is named: has the way of quoting them changed?"
     );
 }
 
