@@ -114,7 +114,7 @@ async fn warm_up(config: &Config, ops: &Ops, producer: &Arc<Producer>) -> anyhow
                 }
             }
             Err(error @ TopicError::Unfit(_)) => return Err(UnfitTopics(chain(&error)).into()),
-            Err(error @ TopicError::Unreachable { .. }) => {
+            Err(error @ (TopicError::Unreachable { .. } | TopicError::Missing(_))) => {
                 ops.health.set_unready("kafka", chain(&error))
             }
         }

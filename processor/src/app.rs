@@ -152,7 +152,9 @@ fn check_topics(config: &Config) -> Result<(), StartError> {
     runtime
         .block_on(check(&config.kafka, &wanted, Duration::from_secs(5)))
         .map_err(|error| match error {
-            TopicError::Unreachable { .. } => StartError::NotYet(chain(&error)),
+            TopicError::Unreachable { .. } | TopicError::Missing(_) => {
+                StartError::NotYet(chain(&error))
+            }
             TopicError::Unfit(_) => StartError::Refused(chain(&error)),
         })
 }

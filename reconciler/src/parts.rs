@@ -42,7 +42,7 @@ impl PartsError {
         match self {
             Self::Store(error) => matches!(error, StoreError::Schema(_)),
             Self::Topic(TopicError::Unfit(_)) => true,
-            Self::Topic(TopicError::Unreachable { .. })
+            Self::Topic(TopicError::Unreachable { .. } | TopicError::Missing(_))
             | Self::Producer(_)
             | Self::Barrier(_)
             | Self::Stripe(_)

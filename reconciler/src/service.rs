@@ -26,8 +26,6 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// Longest wait for what is on its way when it stops.
 const FLUSH: Duration = Duration::from_secs(5);
-/// Looks at an unfit topic before we refuse to start.
-const MAX_REFUSALS: u32 = 5;
 /// The component, as `/readyz` names it.
 const COMPONENT: &str = "reconciler";
 
@@ -73,14 +71,12 @@ pub async fn run(config: Config, health: Arc<Health>, stop: Arc<Stop>) -> Result
 /// Waits for a fit topic and a warm producer; `None` when it was stopped before.
 ///
 /// # Errors
-/// [`PartsError`] when the ground is unfit, and still is when it is looked at again and again: a
-/// topic that was just made is not yet known everywhere.
+/// [`PartsError`] when the ground is unfit.
 async fn start(
     config: &Config,
     health: &Health,
     stop: &Stop,
 ) -> Result<Option<Arc<Producer>>, PartsError> {
-    let mut refusals = 0;
     while !stop.is_set() {
         let started = async {
             parts::check_topic(config).await?;
@@ -88,13 +84,8 @@ async fn start(
         };
         match started.await {
             Ok(producer) => return Ok(Some(producer)),
-            Err(error) => {
-                refusals += u32::from(error.is_refusal());
-                if refusals >= MAX_REFUSALS {
-                    return Err(error);
-                }
-                health.set_unready(COMPONENT, shared::error::chain(&error));
-            }
+            Err(error) if error.is_refusal() => return Err(error),
+            Err(error) => health.set_unready(COMPONENT, shared::error::chain(&error)),
         }
         tokio::select! {
             () = stop.wait() => {}

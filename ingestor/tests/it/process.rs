@@ -120,6 +120,24 @@ fn a_rolled_secret_is_taken_without_a_restart_and_a_weak_one_never() {
 }
 
 #[test]
+fn an_ingestor_that_is_there_before_its_topic_waits_for_it() {
+    let (topics, dir) = (TestTopics::create(), tempfile::tempdir().expect("dir"));
+    let later = topics.later();
+    let mut service = ServiceBuilder::new("ingestor")
+        .env("KAFKA_BROKERS", &topics.brokers)
+        .env("EVENTS_TOPIC", &later)
+        .env("STRIPE_WEBHOOK_SECRETS", SECRET)
+        .spawn(dir.path())
+        .expect("ingestor starts");
+    eventually(PATIENCE, "it says what it waits for", || {
+        let (status, body) = service.get("/readyz")?;
+        (status == 503 && body.contains("does not exist")).then_some(())
+    });
+    topics.create_later();
+    service.wait_ready(PATIENCE).expect("ingestor is ready");
+}
+
+#[test]
 fn a_weak_secret_is_refused_by_name_and_never_shown() {
     let output = Command::new(binary("ingestor"))
         .arg("check-config")

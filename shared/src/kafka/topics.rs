@@ -1,4 +1,8 @@
-//! Are the topics what the invariants need? Asked once, at start; every problem is named.
+//! Are the topics what the invariants need? Asked once, at start; every problem is named, with
+//! what to do about it.
+//!
+//! A topic that is not there is no refusal: brokers learn of a new topic one after the other, so
+//! "does not exist" may be true only for a moment.
 //!
 //! Sources: Kafka's topic configurations; librdkafka's `message.max.bytes`.
 
@@ -34,6 +38,16 @@ pub struct Found {
     pub config: Vec<(String, String)>,
 }
 
+/// One thing about a topic that an invariant cannot live with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} ({fix})")]
+pub struct Problem {
+    /// What is wrong, the topic named.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
 /// Why the topics could not be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
@@ -46,15 +60,19 @@ pub enum TopicError {
         #[source]
         cause: KafkaError,
     },
+    /// One of them is not there, yet or at all: worth asking again.
+    #[error("topic {0} does not exist")]
+    Missing(String),
     /// They are not what they must be.
-    #[error("{}", .0.join("; "))]
-    Unfit(Vec<String>),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Unfit(Vec<Problem>),
 }
 
 /// Looks at each topic; blocks up to `timeout` for each.
 ///
 /// # Errors
-/// [`TopicError`]: the first that cannot be asked about, else every problem of all of them.
+/// [`TopicError`]: the first that is missing or cannot be asked about, else every problem of all
+/// of them.
 pub async fn check(
     settings: &KafkaSettings,
     wanted: &[Wanted],
@@ -62,16 +80,8 @@ pub async fn check(
 ) -> Result<(), TopicError> {
     let mut problems = Vec::new();
     for want in wanted {
-        let found = look(settings, &want.topic, timeout)
-            .await
-            .map_err(|cause| TopicError::Unreachable {
-                topic: want.topic.clone(),
-                cause,
-            })?;
-        match found {
-            None => problems.push(format!("topic {} does not exist", want.topic)),
-            Some(found) => problems.extend(judge(want, &found)),
-        }
+        let found = look(settings, &want.topic, timeout).await?;
+        problems.extend(judge(want, &found));
     }
     if problems.is_empty() {
         Ok(())
@@ -80,7 +90,25 @@ pub async fn check(
     }
 }
 
-async fn look(
+/// Looks at one topic; blocks up to `timeout`.
+///
+/// # Errors
+/// [`TopicError::Unreachable`], [`TopicError::Missing`].
+pub async fn look(
+    settings: &KafkaSettings,
+    topic: &str,
+    timeout: Duration,
+) -> Result<Found, TopicError> {
+    let found = ask(settings, topic, timeout)
+        .await
+        .map_err(|cause| TopicError::Unreachable {
+            topic: topic.to_owned(),
+            cause,
+        })?;
+    found.ok_or_else(|| TopicError::Missing(topic.to_owned()))
+}
+
+async fn ask(
     settings: &KafkaSettings,
     topic: &str,
     timeout: Duration,
@@ -122,56 +150,91 @@ async fn look(
 
 /// Compares. Pure.
 #[must_use]
-pub fn judge(want: &Wanted, found: &Found) -> Vec<String> {
+pub fn judge(want: &Wanted, found: &Found) -> Vec<Problem> {
     let topic = &want.topic;
     let mut problems = Vec::new();
-    let text = |name: &str| {
-        found
-            .config
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, v)| v.as_str())
+    let mut problem = |what: String, fix: String| {
+        problems.push(Problem {
+            what: format!("topic {topic} has {what}"),
+            fix,
+        });
     };
-    let number = |name: &str| text(name).and_then(|value| value.parse::<i64>().ok());
+    let set = |setting: String| format!("set {setting} on it with kafka-configs.sh");
     if let Some(partitions) = want.partitions.filter(|wanted| *wanted != found.partitions) {
-        problems.push(format!(
-            "topic {topic} has {} partitions, EVENTS_PARTITIONS says {partitions}: keys would move; \
-             the number is chosen once",
-            found.partitions
-        ));
+        problem(
+            format!(
+                "{} partitions, EVENTS_PARTITIONS says {partitions}: keys would move",
+                found.partitions
+            ),
+            "the number is chosen once: correct EVENTS_PARTITIONS, or name the right topic"
+                .to_owned(),
+        );
     }
-    if text("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
-        problems.push(format!(
-            "topic {topic} has cleanup.policy=compact: it would lose events"
-        ));
-    }
-    if number("max.message.bytes")
-        .is_some_and(|bytes| bytes < i64::try_from(MAX_RECORD_BYTES).unwrap_or(i64::MAX))
+    if found
+        .text("cleanup.policy")
+        .is_some_and(|policy| policy.contains("compact"))
     {
-        problems.push(format!(
-            "topic {topic} has max.message.bytes below {MAX_RECORD_BYTES}: the largest accepted body would be refused"
-        ));
+        problem(
+            "cleanup.policy=compact: it would lose events".to_owned(),
+            set("cleanup.policy=delete".to_owned()),
+        );
     }
-    if number("retention.ms").is_some_and(|ms| (0..THIRTY_DAYS_MS).contains(&ms)) {
-        problems.push(format!(
-            "topic {topic} has retention.ms below 30 days ({THIRTY_DAYS_MS})"
-        ));
+    let largest = i64::try_from(MAX_RECORD_BYTES).unwrap_or(i64::MAX);
+    if found
+        .number("max.message.bytes")
+        .is_some_and(|bytes| bytes < largest)
+    {
+        problem(
+            format!(
+                "max.message.bytes below {largest}: the largest accepted body would be refused"
+            ),
+            set(format!("max.message.bytes={largest}")),
+        );
     }
-    if text("unclean.leader.election.enable") == Some("true") {
-        problems.push(format!("topic {topic} has unclean.leader.election.enable=true: acknowledged events could vanish"));
+    if found
+        .number("retention.ms")
+        .is_some_and(|ms| (0..THIRTY_DAYS_MS).contains(&ms))
+    {
+        problem(
+            "retention.ms below 30 days: a long outage would lose events".to_owned(),
+            set(format!("retention.ms={THIRTY_DAYS_MS}")),
+        );
     }
-    if !want.development {
-        if found.replicas < 3 {
-            problems.push(format!(
-                "topic {topic} has {} replica(s), at least 3 are needed",
-                found.replicas
-            ));
-        }
-        if number("min.insync.replicas").is_none_or(|replicas| replicas < 2) {
-            problems.push(format!("topic {topic} has min.insync.replicas below 2"));
-        }
+    if found.text("unclean.leader.election.enable") == Some("true") {
+        problem(
+            "unclean.leader.election.enable=true: acknowledged events could vanish".to_owned(),
+            set("unclean.leader.election.enable=false".to_owned()),
+        );
+    }
+    if !want.development && found.replicas < 3 {
+        problem(
+            format!("{} replica(s), at least 3 are needed", found.replicas),
+            "add replicas with kafka-reassign-partitions.sh".to_owned(),
+        );
+    }
+    let in_sync = found.number("min.insync.replicas");
+    if !want.development && in_sync.is_none_or(|replicas| replicas < 2) {
+        problem(
+            "min.insync.replicas below 2: one broker could lose what was acknowledged".to_owned(),
+            set("min.insync.replicas=2".to_owned()),
+        );
     }
     problems
+}
+
+impl Found {
+    /// The value of a setting.
+    #[must_use]
+    pub fn text(&self, setting: &str) -> Option<&str> {
+        self.config
+            .iter()
+            .find(|(key, _)| key == setting)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn number(&self, setting: &str) -> Option<i64> {
+        self.text(setting)?.parse().ok()
+    }
 }
 
 #[cfg(test)]
@@ -222,7 +285,7 @@ mod tests {
             partitions: 6,
             ..found(1, &config)
         };
-        let problems = judge(&want(false), &unfit).join("\n");
+        let problems = TopicError::Unfit(judge(&want(false), &unfit)).to_string();
         for setting in [
             "partitions",
             "compact",

@@ -55,11 +55,30 @@ impl TestTopics {
         }
         topics
     }
+
+    /// Name of an events topic that is not there before [`Self::create_later`].
+    #[must_use]
+    pub fn later(&self) -> String {
+        format!("{}.later", self.group)
+    }
+
+    /// Creates the topic that was named late.
+    ///
+    /// # Panics
+    /// When Kafka refuses.
+    pub fn create_later(&self) {
+        let wanted = [Topic::events(self.later(), PARTITIONS)];
+        if let Err(error) = create(&self.brokers, &wanted) {
+            panic!("{error}");
+        }
+    }
 }
 
 impl Drop for TestTopics {
     fn drop(&mut self) {
-        let names = [&*self.events, &*self.dead, &*self.bookings];
+        let later = self.later();
+        // What is not there is no error.
+        let names = [&*self.events, &*self.dead, &*self.bookings, &*later];
         // The cluster may be the one that the test has stopped.
         if let Err(error) = delete(&self.brokers, &names) {
             eprintln!("testbed: {error}");

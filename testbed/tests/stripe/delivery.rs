@@ -36,7 +36,9 @@ async fn a_refused_event_comes_again_with_a_fresh_time_and_signature() {
     let fake = start(FakeConfig {
         target: Some(sink.url()),
         delivery: DeliveryPolicy {
-            retry_base: Duration::from_millis(800),
+            // Half a pause at the least: 200 + 400 + 800 ms, so that the second has changed.
+            retry_base: Duration::from_millis(400),
+            retry_cap: Duration::from_secs(60),
             ..config().delivery
         },
         ..config()
