@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 use shared::clock::{Clock as _, SystemClock};
+use shared::config::{Deployment, KafkaArgs};
+use shared::ids::{BookingId, EventId};
 
-use crate::ids::{BookingId, EventId};
 use crate::output::Form;
 
 /// Looks into Bookend's ledger and bookings.
@@ -48,6 +49,49 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: BookingCommand,
     },
+    /// Show how far the processor is behind the log, and what else waits.
+    ///
+    /// Progress is what Postgres says: the consumer group's offsets are only a hint. The end of
+    /// the log is read first, so that a record is never called applied before it is.
+    #[command(after_long_help = "\
+Example: how many records wait, as JSON
+  bookend lag --output json | jq .records")]
+    Lag(LagArgs),
+    /// Check every setting and every dependency, one line each, with what to do about it.
+    ///
+    /// Settings are read from the environment, as the services read them. A check that cannot be
+    /// made because another failed is named, too. Nothing is changed anywhere; Stripe is asked for
+    /// one event. Ends with 0 when nothing failed, else with 1.
+    #[command(after_long_help = "\
+Example: what the ingestor needs, from where it runs
+  bookend doctor --service ingestor")]
+    Doctor(DoctorArgs),
+}
+
+/// Where the log is.
+#[derive(Args, Debug)]
+pub(crate) struct LagArgs {
+    /// `development` permits Kafka without TLS.
+    #[arg(long, env = "DEPLOYMENT", value_enum, default_value = "production")]
+    pub(crate) deployment: Deployment,
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
+}
+
+/// Whose needs are checked.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// Only what this service needs; without it, what any of them does.
+    #[arg(long, value_enum)]
+    pub(crate) service: Option<Service>,
+}
+
+/// A service of Bookend's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Service {
+    Ingestor,
+    Processor,
+    Reconciler,
 }
 
 #[derive(Subcommand, Debug)]
@@ -185,14 +229,21 @@ mod tests {
 
     #[test]
     fn every_command_has_an_example() {
+        let told = |command: &clap::Command, example: &str| {
+            let help = command.get_after_long_help().map(ToString::to_string);
+            assert!(
+                help.is_some_and(|help| help.contains(example)),
+                "no example: {example}"
+            );
+        };
         for noun in Cli::command().get_subcommands() {
-            for verb in noun.get_subcommands() {
-                let help = verb.get_after_long_help().map(ToString::to_string);
-                let example = format!("bookend {} {}", noun.get_name(), verb.get_name());
-                assert!(
-                    help.is_some_and(|h| h.contains(&example)),
-                    "no example: {example}"
-                );
+            let name = format!("bookend {}", noun.get_name());
+            if noun.has_subcommands() {
+                for verb in noun.get_subcommands() {
+                    told(verb, &format!("{name} {}", verb.get_name()));
+                }
+            } else {
+                told(noun, &name);
             }
         }
     }

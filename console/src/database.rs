@@ -12,6 +12,9 @@ use shared::db::{self, Limits};
 use crate::failure::{Failure, chain};
 use crate::settings;
 
+/// libpq reckons in whole seconds of the clock: a connection is given up this much early.
+const CONNECT_EARLY: Duration = Duration::from_secs(1);
+
 /// Connects with `DATABASE_URL`, checks the schema, runs `work` and ends the transaction.
 ///
 /// `limit` bounds the connecting and each statement; the server ends what takes longer.
@@ -42,7 +45,10 @@ pub(crate) fn read<T>(
     // diesel shows no SQLSTATE, and the text of "statement timeout" depends on the server's
     // language: the clock tells what the error does not.
     match outcome {
-        Err(Failure::Query { .. } | Failure::Connect { .. }) if started.elapsed() >= limit => {
+        Err(Failure::Query { .. }) if started.elapsed() >= limit => {
+            Err(Failure::TimedOut { limit })
+        }
+        Err(Failure::Connect { .. }) if started.elapsed() + CONNECT_EARLY >= limit => {
             Err(Failure::TimedOut { limit })
         }
         outcome => outcome,

@@ -35,6 +35,20 @@ pub(crate) enum Failure {
         #[source]
         source: diesel::result::Error,
     },
+    #[error("Kafka did not answer: {doing}")]
+    Kafka {
+        doing: &'static str,
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
+    /// `doctor` found something that does not work; its report says what.
+    #[error("{failed} of {checks} checks failed")]
+    Unwell { failed: usize, checks: usize },
+    #[error("cannot start what runs the checks")]
+    Runtime {
+        #[source]
+        source: std::io::Error,
+    },
     #[error("cannot write the answer")]
     Output {
         #[source]
@@ -58,6 +72,9 @@ impl Failure {
             Self::NotAuthentic { .. }
             | Self::Connect { .. }
             | Self::Query { .. }
+            | Self::Kafka { .. }
+            | Self::Unwell { .. }
+            | Self::Runtime { .. }
             | Self::Output { .. }
             | Self::Json { .. } => 1,
         }

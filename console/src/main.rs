@@ -1,17 +1,19 @@
 //! `bookend`, the operators' command line: what is in the ledger, and why a booking is as it is.
 //!
 //! *Invariant:* it reads. Every command runs in one read-only transaction; ledger, objects,
-//! bookings and outbox have one writer, and this is not it.
+//! bookings and outbox have one writer, and this is not it. In Kafka it joins no group and
+//! commits nothing.
 //!
-//! Data goes to standard output, everything else to standard error. It holds no Stripe key and
-//! opens no listener.
+//! Data goes to standard output, everything else to standard error. It opens no listener, and
+//! only `doctor` looks at a Stripe key: to try it with one call that reads.
 
 mod args;
 mod commands;
 mod database;
+mod doctor;
 mod failure;
 mod history;
-mod ids;
+mod kafka;
 mod ledger;
 mod output;
 mod secrets;
@@ -39,5 +41,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match command {
         Command::Event { command } => commands::event::run(&global, command),
         Command::Booking { command } => commands::booking::run(&global, command),
+        Command::Lag(lag) => commands::lag::run(&global, &lag),
+        Command::Doctor(doctor) => commands::doctor::run(&global, &doctor),
     }
 }

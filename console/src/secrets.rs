@@ -3,8 +3,9 @@
 //! *Invariant:* a secret is never an argument and never in a message.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use shared::config::WebhookSecrets;
 use shared::signature::Secrets;
 
 use crate::failure::{Failure, chain};
@@ -19,23 +20,30 @@ const MOST_BYTES: u64 = 64 * 1024;
 /// # Errors
 /// 78 when there is none, or when one is malformed; every problem is named, no secret is.
 pub(crate) fn load(file: Option<&Path>) -> Result<Secrets, Failure> {
-    let text = match file {
-        Some(path) if path == Path::new("-") => standard_input()?,
-        Some(path) => settings::file(path)?,
-        None => {
-            settings::secret("STRIPE_WEBHOOK_SECRETS")?.ok_or_else(|| Failure::Configuration {
-                what: "no signing secrets: set STRIPE_WEBHOOK_SECRETS or \
-                       STRIPE_WEBHOOK_SECRETS_FILE, or give --secrets-file"
-                    .to_owned(),
-            })?
-        }
+    let source = match file {
+        Some(path) if path == Path::new("-") => WebhookSecrets {
+            value: Some(standard_input()?),
+            file: None,
+        },
+        Some(path) => WebhookSecrets {
+            value: None,
+            file: Some(path.to_owned()),
+        },
+        None => from_environment()?,
     };
-    Secrets::parse(&text).map_err(|problems| Failure::Configuration {
-        what: problems
-            .iter()
-            .map(|problem| chain(problem))
-            .collect::<Vec<_>>()
-            .join("; "),
+    source.load().map_err(|error| Failure::Configuration {
+        what: format!("signing secrets: {}", chain(&error)),
+    })
+}
+
+/// As the ingestor reads them; not looked at yet.
+///
+/// # Errors
+/// 78 when a variable is not UTF-8.
+pub(crate) fn from_environment() -> Result<WebhookSecrets, Failure> {
+    Ok(WebhookSecrets {
+        value: settings::variable("STRIPE_WEBHOOK_SECRETS")?,
+        file: settings::variable("STRIPE_WEBHOOK_SECRETS_FILE")?.map(PathBuf::from),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Secrets from the environment: `NAME`, or the file that `NAME_FILE` names. Never from a flag,
 //! which a process list would show.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use shared::config::{ExposeSecret as _, SecretError, read_secret};
 
@@ -27,39 +27,20 @@ pub(crate) fn secret(name: &str) -> Result<Option<String>, Failure> {
     }
 }
 
-/// The contents of a file that holds secrets.
+/// The value of a variable, if it is set.
 ///
 /// # Errors
-/// 78 when it cannot be read or is not UTF-8.
-pub(crate) fn file(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::Configuration {
-        what: format!("cannot read {}: {error}", path.display()),
-    })
-}
-
+/// 78 when it is not UTF-8.
 #[expect(
     clippy::disallowed_methods,
     reason = "clap reads variables for flags only, and a secret must not be a flag"
 )]
-fn variable(name: &str) -> Result<Option<String>, Failure> {
+pub(crate) fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => Err(Failure::Configuration {
             what: format!("{name} is not UTF-8"),
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unreadable_file_is_a_configuration_error_that_names_it() {
-        let failure = file(Path::new("/nonexistent/secret"));
-        assert!(
-            failure.is_err_and(|f| f.exit_code() == 78 && f.explain().contains("/nonexistent"))
-        );
     }
 }

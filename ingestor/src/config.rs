@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use shared::config::{CommonArgs, KafkaArgs, Problems, Refused, duration};
+use shared::config::{CommonArgs, KafkaArgs, Problems, Refused, WebhookSecrets, duration};
 use shared::kafka::{KafkaSettings, MAX_RECORD_BYTES};
 use shared::signature::Secrets;
 
 use crate::body::BodyLimits;
-use crate::secrets::SecretsSource;
 
 /// Smallest body cap: Stripe's sizes are unpublished, so less is not safe.
 const MIN_BODY_CAP: usize = 1024 * 1024;
@@ -72,7 +71,7 @@ pub struct Config {
     /// Public listener.
     pub listen_addr: SocketAddr,
     /// Where the secrets come from.
-    pub source: SecretsSource,
+    pub source: WebhookSecrets,
     /// The secrets as they are now.
     pub secrets: Secrets,
     /// Bounds of a body.
@@ -98,8 +97,10 @@ impl IngestorArgs {
     /// [`Refused`], with every problem.
     pub fn validate(self) -> Result<Config, Refused> {
         let mut problems = Problems::default();
-        let kafka = self.kafka.settings("ingestor", &self.common, &mut problems);
-        let source = SecretsSource {
+        let kafka = self
+            .kafka
+            .settings("ingestor", self.common.deployment, &mut problems);
+        let source = WebhookSecrets {
             value: self.stripe_webhook_secrets,
             file: self.stripe_webhook_secrets_file,
         };

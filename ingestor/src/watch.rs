@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use shared::config::WebhookSecrets;
 use shared::error::chain;
 use shared::kafka::producer::Producer;
 use shared::runtime::Health;
 
 use crate::metrics::Metrics;
-use crate::secrets::{CurrentSecrets, SecretsSource};
+use crate::secrets::CurrentSecrets;
 
 /// How often each is looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -18,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// What is watched.
 pub struct Watched {
     /// Where the secrets come from.
-    pub source: SecretsSource,
+    pub source: WebhookSecrets,
     /// The secrets in force.
     pub secrets: Arc<CurrentSecrets>,
     /// The producer.

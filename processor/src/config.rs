@@ -93,8 +93,8 @@ impl ProcessorArgs {
         let mut problems = Problems::default();
         let kafka = self
             .kafka
-            .settings("processor", &self.common, &mut problems);
-        let database_url = self.database.url(&self.common, &mut problems);
+            .settings("processor", self.common.deployment, &mut problems);
+        let database_url = self.database.url(self.common.deployment, &mut problems);
         let livemode = match self.stripe_livemode.as_deref() {
             Some("true") => true,
             Some("false") => false,

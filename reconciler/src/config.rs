@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::ExposeSecret;
 use shared::config::{
-    CommonArgs, DatabaseArgs, KafkaArgs, Problems, Refused, Secret, duration, read_secret,
+    CommonArgs, DatabaseArgs, KafkaArgs, Problems, Refused, Secret, duration, judge_api_key,
+    read_secret,
 };
 use shared::ids::AccountId;
 use shared::kafka::KafkaSettings;
@@ -148,8 +149,8 @@ impl Settings {
         let mut problems = Problems::default();
         let kafka = self
             .kafka
-            .settings("reconciler", &self.common, &mut problems);
-        let database = self.database.url(&self.common, &mut problems);
+            .settings("reconciler", self.common.deployment, &mut problems);
+        let database = self.database.url(self.common.deployment, &mut problems);
         let stripe = self.stripe.check(&self.common, &mut problems);
         let accounts = self.stripe.accounts(&mut problems);
         let limits = self
@@ -182,7 +183,8 @@ impl StripeArgs {
                 self.stripe_api_key_file.as_deref(),
             ))
             .unwrap_or_else(|| Secret::from(""));
-        judge_key(key.expose_secret(), self.stripe_livemode, common, problems);
+        let judged = judge_api_key(key.expose_secret(), self.stripe_livemode, common.deployment);
+        judged.into_iter().for_each(|problem| problems.add(problem));
         let bases: Vec<String> = self
             .stripe_api_base
             .split(',')
@@ -229,23 +231,6 @@ impl StripeArgs {
                 .filter_map(|account| problems.take(account))
                 .collect(),
         )
-    }
-}
-
-/// A key tells its mode in its prefix. Source: <https://docs.stripe.com/keys>.
-fn judge_key(key: &str, livemode: bool, common: &CommonArgs, problems: &mut Problems) {
-    let live = key.starts_with("sk_live_") || key.starts_with("rk_live_");
-    let test = key.starts_with("sk_test_") || key.starts_with("rk_test_");
-    if live && common.is_development() {
-        problems.add("DEPLOYMENT=development refuses a live STRIPE_API_KEY");
-    }
-    if (live && !livemode) || (test && livemode) {
-        problems.add(format!(
-            "STRIPE_API_KEY is of the other mode than STRIPE_LIVEMODE={livemode}"
-        ));
-    }
-    if !key.is_empty() && !live && !test {
-        problems.add("STRIPE_API_KEY is no secret or restricted key (sk_…, rk_…)");
     }
 }
 

@@ -51,7 +51,7 @@ fn three_nodes_go_on_without_one() {
     eventually(Duration::from_secs(30), "a node is missing", || {
         brokers_up(&live) == 2
     });
-    create(&live, &[Topic::plain("after", 3)]).unwrap();
+    create(&live, &[Topic::facts("after", 3)]).unwrap();
     kafka.stop().unwrap();
     kafka.start_again().unwrap();
     assert_eq!(brokers_up(&live), 3);

@@ -1,7 +1,7 @@
 //! `bookend booking show`: a booking's state and every event with its effect, in order.
 
-use crate::ids::BookingId;
 use serde::Serialize;
+use shared::ids::BookingId;
 
 use super::{millisecond, money, second};
 use crate::args::{BookingCommand, Global};

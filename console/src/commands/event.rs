@@ -1,8 +1,8 @@
 //! `bookend event list | show | payload | verify`.
 
-use crate::ids::EventId;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use shared::ids::EventId;
 use shared::signature::{Secrets, verify_stored};
 
 use super::{millisecond, second};

@@ -1,7 +1,9 @@
 //! One file a noun: what each command asks and how its answer looks.
 
 pub(crate) mod booking;
+pub(crate) mod doctor;
 pub(crate) mod event;
+pub(crate) mod lag;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

@@ -4,6 +4,7 @@
 pub(crate) mod booking;
 pub(crate) mod event;
 mod json;
+pub(crate) mod progress;
 
 #[cfg(test)]
 pub(crate) use json::JsonText;

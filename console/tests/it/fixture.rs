@@ -135,11 +135,17 @@ pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
 }
 
 /// How one run of the binary ended.
-#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: i32,
     pub(crate) out: Vec<u8>,
     pub(crate) err: String,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let out = String::from_utf8_lossy(&self.out);
+        write!(f, "exit {}\n{out}\n{}", self.code, self.err)
+    }
 }
 
 impl Answer {
@@ -163,10 +169,7 @@ impl Answer {
 pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Answer {
     let mut child = Command::new(env!("CARGO_BIN_EXE_bookend"))
         .args(arguments)
-        .env_remove("DATABASE_URL")
-        .env_remove("DATABASE_URL_FILE")
-        .env_remove("STRIPE_WEBHOOK_SECRETS")
-        .env_remove("STRIPE_WEBHOOK_SECRETS_FILE")
+        .env_clear()
         .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

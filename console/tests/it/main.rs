@@ -13,8 +13,10 @@
 )]
 
 mod booking;
+mod doctor;
 mod documents;
 mod event;
 mod fixture;
+mod lag;
 mod refusals;
 mod verify;

@@ -106,7 +106,7 @@ fn bad_secrets_are_refused_and_never_told() {
         &[("DATABASE_URL", &ledger.url)],
         b"",
     );
-    none.failed(78, "no signing secrets");
+    none.failed(78, "signing secrets: STRIPE_WEBHOOK_SECRETS");
 }
 
 #[test]

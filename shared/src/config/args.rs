@@ -27,6 +27,14 @@ pub enum Deployment {
     Development,
 }
 
+impl Deployment {
+    /// Whether development's exceptions apply.
+    #[must_use]
+    pub fn is_development(self) -> bool {
+        self == Self::Development
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -57,7 +65,7 @@ impl CommonArgs {
     /// Whether development's exceptions apply.
     #[must_use]
     pub fn is_development(&self) -> bool {
-        self.deployment == Deployment::Development
+        self.deployment.is_development()
     }
 }
 
@@ -65,7 +73,12 @@ impl CommonArgs {
 #[derive(Debug, Clone, Args)]
 pub struct KafkaArgs {
     /// `host:port[,host:port]`.
-    #[arg(long, env = "KAFKA_BROKERS")]
+    #[arg(
+        long,
+        env = "KAFKA_BROKERS",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub kafka_brokers: String,
     /// Extra librdkafka settings (`key=value` lines) for TLS and SASL.
     #[arg(long, env = "KAFKA_CONFIG_FILE")]
@@ -89,11 +102,11 @@ impl KafkaArgs {
     pub fn settings(
         &self,
         service: &str,
-        common: &CommonArgs,
+        deployment: Deployment,
         problems: &mut Problems,
     ) -> KafkaSettings {
         if self.kafka_brokers.trim().is_empty() {
-            problems.add("KAFKA_BROKERS is empty");
+            problems.add("KAFKA_BROKERS must be set");
         }
         let mut extra = Vec::new();
         if let Some(path) = &self.kafka_config_file {
@@ -110,7 +123,7 @@ impl KafkaArgs {
         let encrypted = extra
             .iter()
             .any(|(key, value)| key == "security.protocol" && value.to_lowercase().contains("ssl"));
-        if !encrypted && !common.is_development() {
+        if !encrypted && !deployment.is_development() {
             problems.add(
                 "Kafka without TLS: set security.protocol=SSL or SASL_SSL in KAFKA_CONFIG_FILE \
                  (DEPLOYMENT=development permits none)",
@@ -147,7 +160,7 @@ impl std::fmt::Debug for DatabaseArgs {
 
 impl DatabaseArgs {
     /// The URL, checked.
-    pub fn url(&self, common: &CommonArgs, problems: &mut Problems) -> Secret {
+    pub fn url(&self, deployment: Deployment, problems: &mut Problems) -> Secret {
         let url = problems
             .take(read_secret(
                 "DATABASE_URL",
@@ -157,7 +170,7 @@ impl DatabaseArgs {
             .unwrap_or_else(|| Secret::from(""));
         let text = url.expose_secret();
         let verified = text.contains("sslmode=verify-full") || text.contains("host=/");
-        if !text.is_empty() && !verified && !common.is_development() {
+        if !text.is_empty() && !verified && !deployment.is_development() {
             problems.add(
                 "DATABASE_URL must say sslmode=verify-full (DEPLOYMENT=development permits less)",
             );

@@ -4,12 +4,16 @@
 //! Invariant: a secret is read from its variable or from the file that `NAME_FILE` names, never
 //! from both, and lives in a type that cannot be printed.
 
+mod api_key;
 mod args;
 mod secret;
+mod webhook_secrets;
 
+pub use api_key::judge_api_key;
 pub use args::{CommonArgs, DatabaseArgs, Deployment, KafkaArgs, LogFormat, duration};
 pub use secrecy::ExposeSecret;
 pub use secret::{Secret, SecretError, read as read_secret};
+pub use webhook_secrets::{WebhookSecrets, WebhookSecretsError};
 
 /// Exit code of a process that refuses its configuration (BSD's `EX_CONFIG`).
 pub const EX_CONFIG: u8 = 78;

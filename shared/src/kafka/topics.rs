@@ -34,6 +34,8 @@ pub struct Found {
     pub partitions: usize,
     /// Replicas of the partition that has the fewest.
     pub replicas: usize,
+    /// In-sync replicas of the partition that has the fewest.
+    pub in_sync: usize,
     /// Its configuration.
     pub config: Vec<(String, String)>,
 }
@@ -130,6 +132,7 @@ async fn ask(
             .map(|p| p.replicas().len())
             .min()
             .unwrap_or(0),
+        in_sync: partitions.iter().map(|p| p.isr().len()).min().unwrap_or(0),
         config: Vec::new(),
     };
     let options = AdminOptions::new().request_timeout(Some(timeout));
@@ -253,6 +256,7 @@ mod tests {
         Found {
             partitions: 12,
             replicas,
+            in_sync: replicas,
             config: config
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))

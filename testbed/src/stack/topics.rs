@@ -23,28 +23,33 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// A topic for Stripe's events: kept 45 days, never compacted, records up to 6 MiB.
+    /// A topic for Stripe's events, or for what could not be applied: kept 45 days.
     #[must_use]
     pub fn events(name: impl Into<String>, partitions: i32) -> Self {
-        Self {
-            name: name.into(),
-            partitions,
-            settings: vec![
-                ("cleanup.policy", "delete"),
-                ("retention.ms", "3888000000"),
-                ("max.message.bytes", "6291456"),
-            ],
-        }
+        Self::kept(name, partitions, "3888000000")
     }
 
-    /// A topic with the same limits on size, and the broker's default on the rest.
+    /// A topic of facts for other services: kept 35 days.
     #[must_use]
-    pub fn plain(name: impl Into<String>, partitions: i32) -> Self {
+    pub fn facts(name: impl Into<String>, partitions: i32) -> Self {
+        Self::kept(name, partitions, "3024000000")
+    }
+
+    /// A topic of samples that lose their worth soon: kept 7 days.
+    #[must_use]
+    pub fn samples(name: impl Into<String>, partitions: i32) -> Self {
+        Self::kept(name, partitions, "604800000")
+    }
+
+    /// Never compacted, bounded by time and not by size, records up to 6 MiB.
+    fn kept(name: impl Into<String>, partitions: i32, retention_ms: &'static str) -> Self {
         Self {
             name: name.into(),
             partitions,
             settings: vec![
                 ("cleanup.policy", "delete"),
+                ("retention.ms", retention_ms),
+                ("retention.bytes", "-1"),
                 ("max.message.bytes", "6291456"),
             ],
         }
@@ -57,8 +62,8 @@ pub fn standard() -> Vec<Topic> {
     vec![
         Topic::events("stripe.events", 12),
         Topic::events("stripe.events.dead", 12),
-        Topic::plain("booking.events", 12),
-        Topic::plain("ingestor.stats", 1),
+        Topic::facts("booking.events", 12),
+        Topic::samples("ingestor.stats", 1),
     ]
 }
 

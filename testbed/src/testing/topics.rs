@@ -1,5 +1,9 @@
 //! Topics and a consumer group for one test.
 
+use std::time::Duration;
+
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+
 use super::{brokers, unique};
 use crate::stack::topics::{Topic, create, delete};
 
@@ -48,12 +52,32 @@ impl TestTopics {
         let wanted = [
             Topic::events(&topics.events, PARTITIONS),
             Topic::events(&topics.dead, PARTITIONS),
-            Topic::plain(&topics.bookings, PARTITIONS),
+            Topic::facts(&topics.bookings, PARTITIONS),
         ];
         if let Err(error) = create(&topics.brokers, &wanted) {
             panic!("{error}");
         }
         topics
+    }
+
+    /// Appends a record to a partition of the events topic, and waits until it is there.
+    ///
+    /// # Panics
+    /// When Kafka refuses, or does not answer within 30 s.
+    pub fn append(&self, partition: i32, value: &str) {
+        let client = rdkafka::ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .create::<BaseProducer>();
+        let sent = client.and_then(|producer| {
+            let record = BaseRecord::<str, str>::to(&self.events)
+                .partition(partition)
+                .payload(value);
+            producer.send(record).map_err(|(error, _)| error)?;
+            producer.flush(Duration::from_secs(30))
+        });
+        if let Err(error) = sent {
+            panic!("{error}");
+        }
     }
 
     /// Name of an events topic that is not there before [`Self::create_later`].
