@@ -13,6 +13,7 @@
 //! Sources: Stripe API reference "The Event object" and "Event (v2)".
 
 mod depth;
+mod lenient;
 mod malformed;
 mod object;
 
@@ -93,11 +94,9 @@ impl Decoded<'_> {
     }
 }
 
-/// Numbers that JSON allows and we cannot hold make the whole object unreadable to us: it is
-/// then as if the event told nothing about it.
+/// What JSON allows and we cannot hold spoils its own field only.
 fn parsed(raw: Option<&RawValue>) -> serde_json::Value {
-    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
-        .unwrap_or_default()
+    raw.map(|raw| lenient::value(raw.get())).unwrap_or_default()
 }
 
 #[derive(Deserialize)]

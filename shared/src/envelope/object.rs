@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Malformed, ObjectRef, depth};
+use super::{Malformed, ObjectRef, depth, lenient};
 use crate::ids::ObjectId;
 
 /// An object as Stripe returned it.
@@ -20,7 +20,7 @@ impl ObservedObject<'_> {
     /// The object as JSON.
     #[must_use]
     pub fn value(&self) -> serde_json::Value {
-        serde_json::from_str(self.raw).unwrap_or_default()
+        lenient::value(self.raw)
     }
 }
 
