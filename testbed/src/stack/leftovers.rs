@@ -14,10 +14,11 @@ use nix::unistd::Pid;
 
 use super::error::{StackError, file};
 
-/// The `.bookend` directory of this checkout.
+/// Where everything downloaded or written is: `BOOKEND_HOME`, else `.bookend` in this checkout.
 #[must_use]
 pub fn home() -> PathBuf {
-    checkout().join(".bookend")
+    let elsewhere = std::env::var_os("BOOKEND_HOME").filter(|path| !path.is_empty());
+    elsewhere.map_or_else(|| checkout().join(".bookend"), PathBuf::from)
 }
 
 /// The checkout that this binary was built from.

@@ -4,6 +4,7 @@
 //! stopped by the next. fsync stays on. Not here: anything of Bookend's own.
 
 pub mod error;
+mod fetch;
 pub(crate) mod install;
 mod jars;
 pub mod kafka;
@@ -15,6 +16,7 @@ mod postgres_home;
 pub mod process;
 pub mod topics;
 pub mod url;
+mod wheels;
 
 pub use error::StackError;
 pub use kafka::Kafka;

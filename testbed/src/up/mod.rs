@@ -16,31 +16,41 @@ use crate::stack::{StackError, home};
 
 pub use env_file::{read, value};
 
-/// Starts Kafka, Postgres, the fake Stripe and the three services; writes `.bookend/env`.
-///
-/// # Errors
-/// When something can't be started, or is not ready in time.
-pub async fn up() -> anyhow::Result<u8> {
-    if is_running(&services_dir()) && home().join("env").exists() {
-        println!("already up: see .bookend/env (make down stops it)");
-        return Ok(0);
-    }
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let code = tokio::select! {
-        started = tokio::task::spawn_blocking(start) => {
-            if let Err(error) = started? {
-                stop(false)?;
-                return Err(error.into());
-            }
+/// Starts the whole system and leaves it running; addresses in .bookend/env.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct UpArgs {
+    /// Kafka nodes to start; with three, topics have three replicas and min.insync.replicas 2.
+    #[arg(long, default_value_t = 1, value_parser = crate::exec::brokers)]
+    pub brokers: usize,
+}
+
+impl UpArgs {
+    /// Starts Kafka, Postgres, the fake Stripe and the three services; writes `.bookend/env`.
+    ///
+    /// # Errors
+    /// When something can't be started, or is not ready in time.
+    pub async fn run(self) -> anyhow::Result<u8> {
+        if is_running(&services_dir()) && home().join("env").exists() {
+            println!("already up: see .bookend/env (make down stops it)");
             return Ok(0);
         }
-        _ = interrupt.recv() => 130,
-        _ = terminate.recv() => 143,
-    };
-    stop(true)?;
-    // The thread that starts things must not go on.
-    std::process::exit(code)
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let code = tokio::select! {
+            started = tokio::task::spawn_blocking(move || start(self.brokers)) => {
+                if let Err(error) = started? {
+                    stop(false)?;
+                    return Err(error.into());
+                }
+                return Ok(0);
+            }
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        };
+        stop(true)?;
+        // The thread that starts things must not go on.
+        std::process::exit(code)
+    }
 }
 
 /// Stops what `up` started; fine when nothing runs.
@@ -53,12 +63,12 @@ pub fn down() -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn start() -> Result<(), StackError> {
+fn start(brokers: usize) -> Result<(), StackError> {
     stop(true)?;
     for dir in [services_dir(), servers_dir()] {
         fs::create_dir_all(&dir).map_err(crate::stack::error::file("create", &dir))?;
     }
-    let env = plan::start(&servers_dir(), &services_dir())?;
+    let env = plan::start(&servers_dir(), &services_dir(), brokers)?;
     let path = home().join("env");
     env_file::write(&path, &env)?;
     println!("up: addresses in {}", path.display());

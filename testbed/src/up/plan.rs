@@ -34,8 +34,12 @@ struct Servers {
 type Env = Vec<(String, String)>;
 
 /// Starts everything and leaves it running; what `.bookend/env` says.
-pub(super) fn start(servers_dir: &Path, services_dir: &Path) -> Result<Env, StackError> {
-    let servers = servers(servers_dir)?;
+pub(super) fn start(
+    servers_dir: &Path,
+    services_dir: &Path,
+    brokers: usize,
+) -> Result<Env, StackError> {
+    let servers = servers(servers_dir, brokers)?;
     ServiceBuilder::new("processor")
         .env("KAFKA_BROKERS", &servers.brokers)
         .env("DATABASE_URL", &servers.database)
@@ -93,7 +97,7 @@ pub(super) fn start(servers_dir: &Path, services_dir: &Path) -> Result<Env, Stac
     Ok(env)
 }
 
-fn servers(dir: &Path) -> Result<Servers, StackError> {
+fn servers(dir: &Path, nodes: usize) -> Result<Servers, StackError> {
     let given = |name: &str| {
         let value = env::var_os(name)?;
         Some(value.to_string_lossy().into_owned())
@@ -101,7 +105,7 @@ fn servers(dir: &Path) -> Result<Servers, StackError> {
     let (kafka, brokers) = match given("KAFKA_BROKERS") {
         Some(brokers) => (None, brokers),
         None => {
-            let kafka = Kafka::start(dir, 1)?;
+            let kafka = Kafka::start(dir, nodes)?;
             let brokers = kafka.brokers();
             (Some(kafka), brokers)
         }
