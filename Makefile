@@ -10,7 +10,7 @@ TESTBED := target/release/testbed
 # One place for what is built, whatever the caller's environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help deps build python test demo up down bench lint
+.PHONY: help deps build python node test demo up down bench lint
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ deps: ## install the C compiler, make and perl that a build needs (Debian)
 build: deps ## build everything (release, the only profile)
 	$(CARGO) build --release --locked --workspace
 
-test: build python ## all tests, against a real Kafka and a real Postgres
+test: build python node ## all tests, against a real Kafka and a real Postgres
 	$(TESTBED) exec -- $(CARGO) test --release --locked --workspace
 
 # The fake Stripe is judged by Stripe's own Python client, in a virtual environment.
@@ -42,6 +42,15 @@ python:
 	  [ "$$(id -u)" = 0 ] || { echo "the tests need python3-venv: install it, or run as root" >&2; exit 1; }; \
 	  apt-get update -qq; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv; \
+	}
+
+# … and by Stripe's own Node client.
+node:
+	@command -v npm >/dev/null || { \
+	  echo "installing nodejs and npm"; \
+	  [ "$$(id -u)" = 0 ] || { echo "the tests need nodejs and npm: install them, or run as root" >&2; exit 1; }; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nodejs npm; \
 	}
 
 demo: build ## the story of a bad day, from a fresh checkout to the verdict

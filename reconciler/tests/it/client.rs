@@ -242,6 +242,7 @@ async fn fault_in_the_middle_of_a_walk_skips_nothing() {
             should_retry: None,
             retry_after_s: None,
             times: 1,
+            ..ApiFault::default()
         });
     }
     let ids = list(&fake, Window::new(created, created + 1).unwrap())

@@ -77,6 +77,7 @@ async fn passing_trouble_of_stripes_is_tried_again_later() {
         should_retry: Some(false),
         retry_after_s: None,
         times: 1,
+        ..ApiFault::default()
     });
     let engine = rig.engine().await;
     assert_eq!(engine.refetch().await.unwrap().later, 1);

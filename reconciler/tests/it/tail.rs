@@ -183,6 +183,7 @@ async fn stripe_away_leaves_cursor_and_window_for_later() {
             should_retry: None,
             retry_after_s: None,
             times: 1,
+            ..testbed::stripe::ApiFault::default()
         });
     }
     assert!(engine.tail(None).await.is_err());

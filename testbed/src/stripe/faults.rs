@@ -104,7 +104,8 @@ impl Faults {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiFault {
-    /// 429, 409, 500, 503, …
+    /// 429, 409, 500, 503, …; 200: the right answer, in a broken way (below).
+    #[serde(default = "ok")]
     pub status: u16,
     /// `Stripe-Rate-Limited-Reason`, on a 429.
     #[serde(default)]
@@ -115,13 +116,51 @@ pub struct ApiFault {
     /// `Retry-After`, in seconds.
     #[serde(default)]
     pub retry_after_s: Option<u32>,
+    /// The answer comes this much later, in milliseconds.
+    #[serde(default)]
+    pub slow_ms: u64,
+    /// The connection ends before the answer does.
+    #[serde(default)]
+    pub cut: Option<Cut>,
+    /// A list answers with the page that the list before it answered with.
+    #[serde(default)]
+    pub repeats_page: bool,
     /// How many answers in a row.
     #[serde(default = "once")]
     pub times: u32,
 }
 
+/// Where an answer ends too early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// No byte of the body comes: the connection is reset.
+    Reset,
+    /// Half of the announced body comes.
+    Truncated,
+}
+
+impl Default for ApiFault {
+    fn default() -> Self {
+        Self {
+            status: ok(),
+            rate_limited_reason: None,
+            should_retry: None,
+            retry_after_s: None,
+            slow_ms: 0,
+            cut: None,
+            repeats_page: false,
+            times: once(),
+        }
+    }
+}
+
 fn once() -> u32 {
     1
+}
+
+fn ok() -> u16 {
+    200
 }
 
 /// Faults of the API still to be given, in order.

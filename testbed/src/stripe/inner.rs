@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::clock::Clock;
@@ -26,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) world: Mutex<World>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) api_faults: Mutex<ApiFaults>,
+    /// What the last list answered, for a fault that repeats it.
+    pub(crate) last_page: Mutex<Option<Value>>,
     pub(crate) secrets: Mutex<Secrets>,
     pub(crate) target: Mutex<Option<String>>,
     pub(crate) deliveries: Mutex<BTreeMap<String, Delivery>>,

@@ -28,7 +28,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use conductor::{Order, When};
 pub use config::{DeliveryPolicy, FakeConfig};
-pub use faults::{ApiFault, Duplicate, Fate, Faults};
+pub use faults::{ApiFault, Cut, Duplicate, Fate, Faults};
 pub use handle::{Control, NewObjectEvent};
 pub use model::API_VERSION;
 pub use server::{Fake, FakeError, FakeHandle};

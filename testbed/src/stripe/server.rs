@@ -126,6 +126,7 @@ fn build(
         world: Mutex::new(World::default()),
         faults: Mutex::new(config.faults.clone()),
         api_faults: Mutex::new(ApiFaults::default()),
+        last_page: Mutex::new(None),
         secrets: Mutex::new(Secrets::new(config.secret.clone())),
         target: Mutex::new(config.target.clone()),
         deliveries: Mutex::new(BTreeMap::new()),

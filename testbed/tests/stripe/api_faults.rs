@@ -1,17 +1,14 @@
 //! What the API can do wrong on demand, and who may ask it at all.
 
 use serde_json::json;
-use testbed::stripe::{ApiFault, Story};
+use testbed::stripe::{ApiFault, Cut, Story};
 
 use crate::support::{answer, config, get, one, start};
 
 fn fault(status: u16) -> ApiFault {
     ApiFault {
         status,
-        rate_limited_reason: None,
-        should_retry: None,
-        retry_after_s: None,
-        times: 1,
+        ..ApiFault::default()
     }
 }
 
@@ -106,4 +103,50 @@ async fn nothing_can_be_written() {
     let refused = answer(client.post(url).bearer_auth(fake.api_key())).await;
     assert_eq!(refused.status, 404);
     assert!(refused.message().contains("POST"));
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_the_right_one_only_later() {
+    let fake = start(config());
+    fake.create_bookings(&one(Story::Paid));
+    let right = get(&fake, "/v1/events").await.body;
+    fake.add_api_fault(ApiFault {
+        slow_ms: 300,
+        ..ApiFault::default()
+    });
+    let began = std::time::Instant::now();
+    assert_eq!(get(&fake, "/v1/events").await.body, right);
+    assert!(began.elapsed().as_millis() >= 300);
+}
+
+#[tokio::test]
+async fn a_truncated_or_reset_answer_is_no_answer_and_the_next_is() {
+    let fake = start(config());
+    fake.create_bookings(&one(Story::Paid));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/v1/events", fake.url());
+    for cut in [Cut::Truncated, Cut::Reset] {
+        fake.add_api_fault(ApiFault {
+            cut: Some(cut),
+            ..ApiFault::default()
+        });
+        let request = client.get(&url).bearer_auth(fake.api_key());
+        let broken = async { request.send().await?.bytes().await };
+        assert!(broken.await.is_err(), "{cut:?}");
+        assert_eq!(get(&fake, "/v1/events").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_page_is_the_page_before_whatever_was_asked() {
+    let fake = start(config());
+    fake.create_bookings(&one(Story::Paid));
+    let first = get(&fake, "/v1/events?limit=2").await;
+    let next = format!("/v1/events?limit=2&starting_after={}", first.ids()[1]);
+    fake.add_api_fault(ApiFault {
+        repeats_page: true,
+        ..ApiFault::default()
+    });
+    assert_eq!(get(&fake, &next).await.ids(), first.ids());
+    assert_ne!(get(&fake, &next).await.ids(), first.ids());
 }

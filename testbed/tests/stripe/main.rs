@@ -22,7 +22,7 @@ mod history;
 mod independence;
 mod listing;
 mod objects;
-mod python_client;
+mod official_clients;
 mod seeds;
 mod signing;
 mod truths;

@@ -192,3 +192,36 @@ fn ids_have_stripes_shapes_and_are_unique() {
         assert!(id.starts_with(prefix), "{id}");
     }
 }
+
+#[tokio::test]
+async fn objects_are_listed_by_created_newest_first_with_half_open_windows() {
+    let fake = start(config());
+    let kinds = [
+        ("payment_intents", "payment_intent"),
+        ("charges", "charge"),
+        ("refunds", "refund"),
+        ("disputes", "dispute"),
+        ("checkout/sessions", "checkout.session"),
+        ("subscriptions", "subscription"),
+        ("invoices", "invoice"),
+        ("customers", "customer"),
+        ("payouts", "payout"),
+        ("accounts", "account"),
+    ];
+    for (path, kind) in kinds {
+        for second in 0..5 {
+            let id = format!("{kind}_{second}");
+            let created = 1_790_000_000 + second;
+            fake.put_object(None, json!({"id": id, "object": kind, "created": created}));
+        }
+        let window = format!("/v1/{path}?created[gte]=1790000001&created[lt]=1790000004&limit=2");
+        let first = get(&fake, &window).await;
+        assert_eq!(first.ids(), [format!("{kind}_3"), format!("{kind}_2")]);
+        assert!(first.more());
+        let rest = get(&fake, &format!("{window}&starting_after={kind}_2")).await;
+        assert_eq!(
+            (rest.ids(), rest.more()),
+            (vec![format!("{kind}_1")], false)
+        );
+    }
+}

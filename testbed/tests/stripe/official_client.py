@@ -2,6 +2,7 @@
 
 import json
 import sys
+from urllib.request import Request, urlopen
 
 import stripe
 from stripe import SignatureVerificationError, StripeClient, Webhook
@@ -72,6 +73,33 @@ try:
     raise AssertionError("let in without the key")
 except stripe.AuthenticationError:
     pass
+
+# Retries: Stripe's own word wins; without it conflicts, server errors and broken connections are
+# tried again, and a limit is not.
+patient = StripeClient(
+    task["api_key"], base_addresses={"api": task["api_base"]}, max_network_retries=1
+)
+
+
+def fault(**fault):
+    request = Request(
+        task["api_base"] + "/_control/api-faults",
+        json.dumps(fault).encode(),
+        {"content-type": "application/json"},
+    )
+    urlopen(request).close()
+
+
+for cured in ({"status": 503, "should_retry": True}, {"status": 409}, {"cut": "reset"}):
+    fault(**cured)
+    assert patient.v1.events.retrieve(expected[0]).id == expected[0], cured
+for final in ({"status": 503, "should_retry": False}, {"status": 429}):
+    fault(**final)
+    try:
+        patient.v1.events.retrieve(expected[0])
+        raise AssertionError(f"tried again: {final}")
+    except stripe.StripeError as error:
+        assert error.http_status == final["status"], error
 
 first, second = task["secrets"]
 for delivery in task["deliveries"]:

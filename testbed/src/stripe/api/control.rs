@@ -54,7 +54,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 
 fn done(inner: &Shared, body: &impl serde::Serialize) -> HttpResponse {
     let body = serde_json::to_value(body).unwrap_or_default();
-    respond(inner, 200, &body, None)
+    respond(inner, 200, &body, &ApiFault::default())
 }
 
 async fn create(app: App, order: web::Json<Order>) -> HttpResponse {

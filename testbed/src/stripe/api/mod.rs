@@ -11,11 +11,12 @@ pub(crate) mod read;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
+use actix_web::body::{MessageBody, SizedStream};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde_json::Value;
 
-use super::faults::ApiFault;
+use super::faults::{ApiFault, Cut};
 use super::history::{Line, Phase};
 use super::inner::Shared;
 use super::lock;
@@ -37,15 +38,33 @@ async fn answer(inner: web::Data<Shared>, request: HttpRequest) -> HttpResponse 
         Err(error) => (error.status, error.body(), None),
         // Taken out first, so that the queue is not locked while the page is read.
         Ok(()) => match next_fault(shared) {
-            Some(fault) => (fault.status, fault_body(&fault), Some(fault)),
-            None => match read(shared, &request) {
-                Ok(body) => (200, body, None),
-                Err(error) => (error.status, error.body(), None),
-            },
+            Some(fault) if fault.status != 200 => (fault.status, fault_body(&fault), Some(fault)),
+            fault => {
+                let (status, body) = right(shared, &request, fault.as_ref());
+                (status, body, fault)
+            }
         },
     };
     record(shared, &request, status, &body);
-    respond(shared, status, &body, fault.as_ref())
+    let fault = fault.unwrap_or_default();
+    tokio::time::sleep(Duration::from_millis(fault.slow_ms)).await;
+    respond(shared, status, &body, &fault)
+}
+
+/// The right answer; or, for a fault that repeats pages, the last list's.
+fn right(inner: &Shared, request: &HttpRequest, fault: Option<&ApiFault>) -> (u16, Value) {
+    let repeated = fault
+        .filter(|fault| fault.repeats_page)
+        .and_then(|_| lock(&inner.last_page).clone());
+    match repeated.map_or_else(|| read(inner, request), Ok) {
+        Ok(body) => {
+            if body.get("data").is_some_and(Value::is_array) {
+                *lock(&inner.last_page) = Some(body.clone());
+            }
+            (200, body)
+        }
+        Err(error) => (error.status, error.body()),
+    }
 }
 
 fn next_fault(inner: &Shared) -> Option<ApiFault> {
@@ -137,12 +156,7 @@ fn record(inner: &Shared, request: &HttpRequest, status: u16, body: &Value) {
 }
 
 /// Adds the headers that every answer of Stripe's has.
-pub(crate) fn respond(
-    inner: &Shared,
-    status: u16,
-    body: &Value,
-    fault: Option<&ApiFault>,
-) -> HttpResponse {
+pub(crate) fn respond(inner: &Shared, status: u16, body: &Value, fault: &ApiFault) -> HttpResponse {
     let number = inner.next_request();
     let mut random = stream(inner.config.seed, &format!("request-id/{number}"));
     let now = Duration::from_secs(u64::try_from(inner.clock.now_s()).unwrap_or_default());
@@ -152,20 +166,35 @@ pub(crate) fn respond(
         .insert_header(("Request-Id", id(&mut random, "req_", 14)))
         .insert_header(("Stripe-Version", API_VERSION))
         .insert_header(header::Date((UNIX_EPOCH + now).into()));
-    if let Some(fault) = fault {
-        if let Some(reason) = &fault.rate_limited_reason {
-            response.insert_header(("Stripe-Rate-Limited-Reason", reason.as_str()));
-        }
-        if let Some(retry) = fault.should_retry {
-            response.insert_header(("Stripe-Should-Retry", retry.to_string()));
-        }
-        if let Some(seconds) = fault.retry_after_s {
-            response.insert_header(("Retry-After", seconds.to_string()));
-        }
+    if let Some(reason) = &fault.rate_limited_reason {
+        response.insert_header(("Stripe-Rate-Limited-Reason", reason.as_str()));
     }
-    response
-        .content_type("application/json")
-        .body(serde_json::to_string_pretty(body).unwrap_or_default())
+    if let Some(retry) = fault.should_retry {
+        response.insert_header(("Stripe-Should-Retry", retry.to_string()));
+    }
+    if let Some(seconds) = fault.retry_after_s {
+        response.insert_header(("Retry-After", seconds.to_string()));
+    }
+    response.content_type("application/json");
+    let text = serde_json::to_string_pretty(body).unwrap_or_default();
+    match fault.cut {
+        None => response.body(text),
+        Some(cut) => response.body(early_end(text, cut)),
+    }
+}
+
+/// A body that is announced whole and ends early, with an error that closes the connection.
+fn early_end(text: String, cut: Cut) -> impl MessageBody + 'static {
+    let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    let half = match cut {
+        Cut::Reset => Vec::new(),
+        Cut::Truncated => text.into_bytes(),
+    };
+    let half = half.get(..half.len() / 2).map(web::Bytes::copy_from_slice);
+    let some = half.filter(|half| !half.is_empty()).map(Ok);
+    let end = Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+    let chunks = some.into_iter().chain(std::iter::once(end));
+    SizedStream::new(length, futures_util::stream::iter(chunks))
 }
 
 /// Standard base64 with padding (RFC 4648): the clients' basic authentication.

@@ -48,6 +48,20 @@ const KINDS: &[(&str, &str, &str, &[&str])] = &[
         "PaymentMethod",
         &["customer", "type"],
     ),
+    (
+        "subscriptions",
+        "subscription",
+        "subscription",
+        &["customer", "status"],
+    ),
+    (
+        "invoices",
+        "invoice",
+        "invoice",
+        &["customer", "status", "subscription"],
+    ),
+    ("payouts", "payout", "payout", &["status"]),
+    ("accounts", "account", "account", &[]),
 ];
 
 /// Who asks, and when.

@@ -1,0 +1,142 @@
+//! Stripe's official Python and Node clients, unmodified, are the judges of the fake: they page
+//! both ways, retrieve, try again, and verify signatures of delivered webhooks.
+//!
+//! A client is installed once below `target/`; a machine without Python's `venv`, without npm or
+//! without a package index fails these tests with a message, it never skips them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+use testbed::stripe::{FakeConfig, FakeHandle, When};
+
+use crate::support::{Sink, config, eventually, lot, start};
+
+/// Pinned: a new release is taken on purpose.
+const PYTHON: &str = "stripe==16.1.0";
+const NODE: &str = "stripe@23.1.0";
+
+fn target(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target")
+        .join(name)
+}
+
+fn python() -> PathBuf {
+    let folder = target("stripe-python");
+    let python = folder.join("bin/python");
+    let installed = folder.join(format!("{PYTHON}.installed"));
+    if !installed.exists() {
+        let folder = folder.to_str().unwrap();
+        run(
+            Command::new("python3").args(["-m", "venv", "--clear", folder]),
+            "python3 with its venv module is needed (Debian: apt-get install python3-venv)",
+        );
+        run(
+            Command::new(&python).args(["-m", "pip", "install", "--quiet", PYTHON]),
+            "the official Python client could not be installed",
+        );
+        std::fs::write(installed, "").unwrap();
+    }
+    python
+}
+
+/// The folder below which Node finds the client.
+fn node_modules() -> PathBuf {
+    let folder = target("stripe-node");
+    let installed = folder.join(format!("{NODE}.installed"));
+    if !installed.exists() {
+        std::fs::create_dir_all(&folder).unwrap();
+        run(
+            Command::new("npm")
+                .args([
+                    "install",
+                    "--silent",
+                    "--no-audit",
+                    "--no-fund",
+                    "--no-save",
+                ])
+                .arg("--prefix")
+                .arg(&folder)
+                .arg(NODE),
+            "the official Node client could not be installed (Debian: apt-get install npm)",
+        );
+        std::fs::write(installed, "").unwrap();
+    }
+    folder.canonicalize().unwrap()
+}
+
+fn run(command: &mut Command, hint: &str) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{hint}: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{hint}\n{text}\n{errors}");
+    text
+}
+
+/// A fake with a past, and the task that a client is given.
+async fn fake_and_task() -> (FakeHandle, serde_json::Value) {
+    let sink = Sink::ok();
+    let fake = start(FakeConfig {
+        target: Some(sink.url()),
+        ..config()
+    });
+    fake.create_bookings(&lot(40, When::JustNow));
+    eventually("delivered", || fake.is_idle()).await;
+    fake.roll_secret("whsec_official_second", Duration::from_secs(600));
+    let before = sink.received().len();
+    fake.create_bookings(&lot(2, When::JustNow));
+    eventually("delivered", || fake.is_idle()).await;
+    let received = sink.received();
+    assert!(received.len() > 250);
+    let deliveries: Vec<_> = received
+        .iter()
+        .enumerate()
+        .map(|(number, received)| {
+            let body = String::from_utf8(received.body.clone()).unwrap();
+            json!({"body": body, "signature": received.signature, "rolled": number >= before})
+        })
+        .collect();
+    let task = json!({
+        "api_base": fake.url(),
+        "api_key": fake.api_key(),
+        "events": fake.events(),
+        "objects": fake.truth().objects,
+        "deliveries": deliveries,
+        "secrets": [fake.first_secret(), "whsec_official_second"],
+    });
+    (fake, task)
+}
+
+/// Lets the client do its task; it says so when all is as expected.
+async fn judged(program: PathBuf, script: &str, folder_of_client: Option<PathBuf>) {
+    let (_fake, task) = fake_and_task().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("task.json");
+    std::fs::write(&path, task.to_string()).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/stripe")
+        .join(script);
+    let mut client = Command::new(program);
+    client.arg(script).args(folder_of_client).arg(&path);
+    let told = run(&mut client, "the official client disagrees");
+    assert!(told.contains("all as expected"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_python_client_pages_retrieves_and_verifies() {
+    judged(python(), "official_client.py", None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_node_client_pages_retrieves_and_verifies() {
+    judged(
+        PathBuf::from("node"),
+        "official_client.mjs",
+        Some(node_modules()),
+    )
+    .await;
+}
