@@ -13,6 +13,7 @@ use reqwest::header::CONTENT_TYPE;
 use sha2::{Digest, Sha256};
 
 use super::clock::millis;
+use super::endpoints::FIRST;
 use super::faults::{Duplicate, Fate, Faults};
 use super::history::{Line, Phase};
 use super::inner::Shared;
@@ -47,6 +48,10 @@ impl Answer {
 
 /// Decides the event's fate and starts its delivery.
 pub(crate) fn dispatch(inner: &Shared, event: Arc<Event>) {
+    elsewhere(inner, &event);
+    if !lock(&inner.endpoints).first_wants(&event.kind) {
+        return;
+    }
     let fate = lock(&inner.faults).decide(inner.config.seed, &event.id);
     let delivery = Delivery::new(event.id.clone(), event.kind.clone(), fate.clone());
     lock(&inner.deliveries).insert(event.id.clone(), delivery);
@@ -57,6 +62,76 @@ pub(crate) fn dispatch(inner: &Shared, event: Arc<Event>) {
         return;
     }
     start(inner, event, fate);
+}
+
+/// Starts the deliveries to the endpoints beside the first: they meet no faults.
+fn elsewhere(inner: &Shared, event: &Arc<Event>) {
+    for id in lock(&inner.endpoints).others_wanting(&event.kind) {
+        let to = To::Other(id);
+        let fate = Faults::default().decide(inner.config.seed, &event.id);
+        let delivery = Delivery::new(event.id.clone(), event.kind.clone(), fate);
+        lock(&inner.deliveries).insert(to.key(event), delivery);
+        event.pending_elsewhere.fetch_add(1, Ordering::Relaxed);
+        let (shared, event) = (Arc::clone(inner), Arc::clone(event));
+        inner.runtime.spawn(async move {
+            until_accepted(&shared, &event, &to, false).await;
+            change(&shared, &to.key(&event), |delivery| delivery.done = true);
+        });
+    }
+}
+
+/// An endpoint.
+#[derive(Clone, Debug)]
+enum To {
+    First,
+    Other(String),
+}
+
+/// What one attempt needs to know of its endpoint.
+struct Address {
+    url: Option<String>,
+    version: Option<String>,
+    /// None: the first's, which can be rolled.
+    secret: Option<String>,
+}
+
+impl To {
+    /// Under which its delivery is kept.
+    fn key(&self, event: &Event) -> String {
+        match self {
+            Self::First => event.id.clone(),
+            Self::Other(id) => format!("{}@{id}", event.id),
+        }
+    }
+
+    /// None: it was disabled or deleted, which ends its retries.
+    fn address(&self, inner: &Shared) -> Option<Address> {
+        let id = match self {
+            Self::First => FIRST,
+            Self::Other(id) => id,
+        };
+        let endpoint = lock(&inner.endpoints).get(id).cloned()?;
+        let is_first = matches!(self, Self::First);
+        endpoint.enabled.then(|| Address {
+            url: if is_first {
+                inner.target()
+            } else {
+                Some(endpoint.url)
+            },
+            version: endpoint.api_version,
+            secret: (!is_first).then_some(endpoint.secret),
+        })
+    }
+
+    /// Its 2xx was seen.
+    fn accepted(&self, event: &Event) {
+        match self {
+            Self::First => event.delivered.store(true, Ordering::Relaxed),
+            Self::Other(_) => {
+                event.pending_elsewhere.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
 }
 
 /// Sends an event again without any fault, whatever became of it before.
@@ -82,20 +157,20 @@ async fn deliver(inner: &Shared, event: &Event, fate: &Fate) {
     let due = inner.clock.now_ms().saturating_add(hold);
     inner.clock.sleep_until(due).await;
     match fate.duplicate {
-        Duplicate::No => until_accepted(inner, event, fate.answer_lost).await,
+        Duplicate::No => until_accepted(inner, event, &To::First, fate.answer_lost).await,
         Duplicate::Concurrent => {
-            let first = until_accepted(inner, event, fate.answer_lost);
-            let second = until_accepted(inner, event, false);
+            let first = until_accepted(inner, event, &To::First, fate.answer_lost);
+            let second = until_accepted(inner, event, &To::First, false);
             futures_util::future::join(first, second).await;
         }
         Duplicate::Afterwards => {
-            until_accepted(inner, event, fate.answer_lost).await;
-            until_accepted(inner, event, false).await;
+            until_accepted(inner, event, &To::First, fate.answer_lost).await;
+            until_accepted(inner, event, &To::First, false).await;
         }
     }
 }
 
-async fn until_accepted(inner: &Shared, event: &Event, mut lose_answer: bool) {
+async fn until_accepted(inner: &Shared, event: &Event, to: &To, mut lose_answer: bool) {
     let policy = inner.config.delivery;
     let mut jitter = stream(inner.config.seed, &format!("backoff/{}", event.id));
     let ends = inner
@@ -104,10 +179,14 @@ async fn until_accepted(inner: &Shared, event: &Event, mut lose_answer: bool) {
         .saturating_add(millis(policy.retry_for));
     let mut pause = policy.retry_base;
     loop {
-        let answer = attempt(inner, event, lose_answer).await;
+        let Some(address) = to.address(inner) else {
+            change(inner, &to.key(event), |delivery| delivery.gave_up = true);
+            return;
+        };
+        let answer = attempt(inner, event, to, address, lose_answer).await;
         if answer.accepted() {
             if !lose_answer {
-                event.delivered.store(true, Ordering::Relaxed);
+                to.accepted(event);
                 return;
             }
             lose_answer = false;
@@ -119,7 +198,7 @@ async fn until_accepted(inner: &Shared, event: &Event, mut lose_answer: bool) {
         }
         // The clock may have been advanced far beyond what was due.
         if due > ends || inner.clock.now_ms() > ends {
-            change(inner, &event.id, |delivery| delivery.gave_up = true);
+            change(inner, &to.key(event), |delivery| delivery.gave_up = true);
             return;
         }
         pause = pause.saturating_mul(2).min(policy.retry_cap);
@@ -127,15 +206,24 @@ async fn until_accepted(inner: &Shared, event: &Event, mut lose_answer: bool) {
 }
 
 /// One request with its lines in the history. A lost answer is written as `info`.
-async fn attempt(inner: &Shared, event: &Event, lose_answer: bool) -> Answer {
+async fn attempt(
+    inner: &Shared,
+    event: &Event,
+    to: &To,
+    address: Address,
+    lose_answer: bool,
+) -> Answer {
     // A closed semaphore means that the fake is being stopped.
     let Ok(_permit) = inner.permits.acquire().await else {
         return Answer::NotSent;
     };
-    let body = event.body();
-    let signature = sign(inner, &body);
-    let mut number = 0;
-    change(inner, &event.id, |delivery| {
+    let body = event.body(address.version.as_deref());
+    let signature = match &address.secret {
+        None => sign(inner, &body),
+        Some(secret) => signature_header(&[secret], inner.clock.wall_s(), &body, false),
+    };
+    let (key, mut number) = (to.key(event), 0);
+    change(inner, &key, |delivery| {
         delivery.attempts += 1;
         delivery.first_sent_ms.get_or_insert(inner.clock.now_ms());
         number = delivery.attempts;
@@ -147,8 +235,8 @@ async fn attempt(inner: &Shared, event: &Event, lose_answer: bool) -> Answer {
     line.sha256 = Some(&sha256);
     line.sig = Some(&signature);
     inner.history.write(inner.clock.now_ms(), &line);
-    let (answer, took) = post(inner, body, Some(&signature)).await;
-    change(inner, &event.id, |delivery| {
+    let (answer, took) = post(inner, address.url, body, Some(&signature)).await;
+    change(inner, &key, |delivery| {
         delivery.answers.push(answer.status().unwrap_or(0));
         if answer.accepted() {
             delivery.accepted += 1;
@@ -181,14 +269,15 @@ pub(crate) fn sign(inner: &Shared, body: &[u8]) -> String {
     signature_header(&active, inner.clock.wall_s(), body, v0_noise)
 }
 
-/// Posts a body to the target and reads the whole answer.
+/// Posts a body and reads the whole answer.
 pub(crate) async fn post(
     inner: &Shared,
+    target: Option<String>,
     body: Vec<u8>,
     signature: Option<&str>,
 ) -> (Answer, Duration) {
     let begun = Instant::now();
-    let Some(target) = inner.target() else {
+    let Some(target) = target else {
         return (Answer::NotSent, begun.elapsed());
     };
     let mut request = inner

@@ -33,6 +33,11 @@ pub struct Faults {
     pub visible_late_ms: u64,
     /// Two event objects, with two ids, for one change.
     pub twins: f64,
+    /// A thin event beside the snapshot event, for the same change.
+    pub thin: f64,
+    /// Stripe cannot make the event: it is neither delivered nor listed, and later a thin event
+    /// names the object that it would have been about.
+    pub ungenerated: f64,
     /// A `v0` beside the `v1`s, as on Stripe's test events.
     pub v0_noise: bool,
 }
@@ -93,6 +98,15 @@ impl Faults {
         } else {
             0
         }
+    }
+
+    pub(crate) fn thin(&self, seed: u64, event_id: &str) -> bool {
+        chance(&mut stream(seed, &format!("thin/{event_id}")), self.thin)
+    }
+
+    pub(crate) fn ungenerated(&self, seed: u64, event_id: &str) -> bool {
+        let mut random = stream(seed, &format!("ungenerated/{event_id}"));
+        chance(&mut random, self.ungenerated)
     }
 
     pub(crate) fn twin(&self, seed: u64, event_id: &str) -> bool {

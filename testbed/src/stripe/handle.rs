@@ -203,7 +203,7 @@ impl Control {
         let mut line = Line::new("raw", Phase::Invoke);
         line.sig = Some(&signature);
         self.0.history.write(self.0.clock.now_ms(), &line);
-        let (answer, _) = post(&self.0, body, Some(&signature)).await;
+        let (answer, _) = post(&self.0, self.0.target(), body, Some(&signature)).await;
         line.phase = phase(answer, false);
         line.status = answer.status();
         self.0.history.write(self.0.clock.now_ms(), &line);

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::clock::Clock;
 use super::conductor::Score;
 use super::config::FakeConfig;
+use super::endpoints::Endpoints;
 use super::faults::{ApiFaults, Faults};
 use super::history::History;
 use super::lock;
@@ -31,6 +32,7 @@ pub(crate) struct Inner {
     pub(crate) last_page: Mutex<Option<Value>>,
     pub(crate) secrets: Mutex<Secrets>,
     pub(crate) target: Mutex<Option<String>>,
+    pub(crate) endpoints: Mutex<Endpoints>,
     pub(crate) deliveries: Mutex<BTreeMap<String, Delivery>>,
     /// Planned orders that wait for `play`.
     pub(crate) held: Mutex<Vec<Score>>,

@@ -11,6 +11,7 @@ mod clock;
 mod conductor;
 mod config;
 mod delivery;
+mod endpoints;
 mod faults;
 mod handle;
 mod history;

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::api;
 use super::clock::Clock;
 use super::config::FakeConfig;
+use super::endpoints::Endpoints;
 use super::faults::ApiFaults;
 use super::handle::Control;
 use super::history::History;
@@ -129,6 +130,7 @@ fn build(
         last_page: Mutex::new(None),
         secrets: Mutex::new(Secrets::new(config.secret.clone())),
         target: Mutex::new(config.target.clone()),
+        endpoints: Mutex::new(Endpoints::default()),
         deliveries: Mutex::new(BTreeMap::new()),
         held: Mutex::new(Vec::new()),
         history,

@@ -15,7 +15,7 @@ use crate::support::{Sink, config, eventually, lot, start};
 
 /// Pinned: a new release is taken on purpose.
 const PYTHON: &str = "stripe==16.1.0";
-const NODE: &str = "stripe@23.1.0";
+const NODE: &str = "stripe@22.6.2";
 
 fn target(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

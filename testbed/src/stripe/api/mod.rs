@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod page;
 pub(crate) mod query;
 pub(crate) mod read;
+mod v2;
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
@@ -31,7 +32,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(answer));
 }
 
-async fn answer(inner: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
+async fn answer(inner: web::Data<Shared>, request: HttpRequest, form: web::Bytes) -> HttpResponse {
     let shared: &Shared = &inner;
     shared.api_reads.fetch_add(1, Ordering::Relaxed);
     let (status, body, fault) = match authorized(shared, &request) {
@@ -40,7 +41,7 @@ async fn answer(inner: web::Data<Shared>, request: HttpRequest) -> HttpResponse 
         Ok(()) => match next_fault(shared) {
             Some(fault) if fault.status != 200 => (fault.status, fault_body(&fault), Some(fault)),
             fault => {
-                let (status, body) = right(shared, &request, fault.as_ref());
+                let (status, body) = right(shared, &request, &form, fault.as_ref());
                 (status, body, fault)
             }
         },
@@ -52,11 +53,21 @@ async fn answer(inner: web::Data<Shared>, request: HttpRequest) -> HttpResponse 
 }
 
 /// The right answer; or, for a fault that repeats pages, the last list's.
-fn right(inner: &Shared, request: &HttpRequest, fault: Option<&ApiFault>) -> (u16, Value) {
+fn right(
+    inner: &Shared,
+    request: &HttpRequest,
+    form: &[u8],
+    fault: Option<&ApiFault>,
+) -> (u16, Value) {
     let repeated = fault
         .filter(|fault| fault.repeats_page)
         .and_then(|_| lock(&inner.last_page).clone());
-    match repeated.map_or_else(|| read(inner, request), Ok) {
+    let outcome = match (repeated, request.method()) {
+        (Some(page), _) => Ok(page),
+        (None, &Method::GET) => read(inner, request),
+        (None, _) => write(inner, request, form),
+    };
+    match outcome {
         Ok(body) => {
             if body.get("data").is_some_and(Value::is_array) {
                 *lock(&inner.last_page) = Some(body.clone());
@@ -107,28 +118,55 @@ fn authorized(inner: &Shared, request: &HttpRequest) -> Result<(), ApiError> {
     }
 }
 
-fn read(inner: &Shared, request: &HttpRequest) -> Result<Value, ApiError> {
+/// What can be written: webhook endpoints, nothing else.
+fn write(inner: &Shared, request: &HttpRequest, form: &[u8]) -> Result<Value, ApiError> {
     let unknown = || ApiError::unknown_url(request.method().as_str(), request.path());
-    let path = request.path().strip_prefix("/v1/").ok_or_else(unknown)?;
-    if request.method() != Method::GET {
-        return Err(unknown());
+    let path = request.path().strip_prefix("/v1/webhook_endpoints");
+    let id = path.ok_or_else(unknown)?.strip_prefix('/');
+    let form = pairs(&String::from_utf8_lossy(form))?;
+    let target = inner.target();
+    let mut endpoints = lock(&inner.endpoints);
+    match (request.method(), id) {
+        (&Method::POST, None) => endpoints.create(&form, inner.clock.now_s()),
+        (&Method::POST, Some(id)) => endpoints.update(id, &form, target.as_deref()),
+        (&Method::DELETE, Some(id)) => endpoints.delete(id),
+        _ => Err(unknown()),
     }
-    let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request(error.to_string(), "query"))?;
+}
+
+fn pairs(query: &str) -> Result<Vec<(String, String)>, ApiError> {
+    web::Query::<Vec<(String, String)>>::from_query(query)
+        .map(web::Query::into_inner)
+        .map_err(|error| ApiError::bad_request(error.to_string(), "query"))
+}
+
+fn read(inner: &Shared, request: &HttpRequest) -> Result<Value, ApiError> {
+    let path = request.path();
+    let is_v2 = path.starts_with("/v2/");
+    let pairs = pairs(request.query_string())?;
     let account = request
         .headers()
-        .get("stripe-account")
+        .get(if is_v2 {
+            "stripe-context"
+        } else {
+            "stripe-account"
+        })
         .and_then(|value| value.to_str().ok());
     let target = inner.target();
     let now_ms = inner.clock.now_ms();
+    let endpoints = lock(&inner.endpoints).clone();
     let world = lock(&inner.world);
     let reader = Reader {
         world: &world,
         account,
         now_ms,
         target: target.as_deref(),
+        endpoints: &endpoints,
     };
-    reader.get(path, &pairs)
+    match path.strip_prefix("/v1/") {
+        Some(below) => reader.get(below, &pairs),
+        None => reader.get_v2(path, &pairs),
+    }
 }
 
 /// Reads go into the history too, with what they returned: a checker may need to know what a

@@ -1,9 +1,9 @@
 //! The read side of the API: lists and single objects.
 
-use std::sync::atomic::Ordering;
+use serde_json::Value;
 
-use serde_json::{Value, json};
-
+use super::super::endpoints::Endpoints;
+use super::super::model::kinds::KINDS;
 use super::super::model::text;
 use super::super::world::World;
 use super::super::world::events::Event;
@@ -14,62 +14,13 @@ use super::query::{Cursor, Query, parse, type_matches};
 /// Events are kept 30 days (docs.stripe.com/api/events).
 const KEPT_S: i64 = 30 * 86_400;
 
-/// Path below `/v1/`, kind, what "No such …" calls it, and its equality filters.
-const KINDS: &[(&str, &str, &str, &[&str])] = &[
-    (
-        "payment_intents",
-        "payment_intent",
-        "payment_intent",
-        &["customer"],
-    ),
-    (
-        "charges",
-        "charge",
-        "charge",
-        &["customer", "payment_intent", "transfer_group"],
-    ),
-    ("refunds", "refund", "refund", &["charge", "payment_intent"]),
-    (
-        "disputes",
-        "dispute",
-        "dispute",
-        &["charge", "payment_intent"],
-    ),
-    (
-        "checkout/sessions",
-        "checkout.session",
-        "checkout.session",
-        &["customer", "payment_intent", "status", "subscription"],
-    ),
-    ("customers", "customer", "customer", &["email"]),
-    (
-        "payment_methods",
-        "payment_method",
-        "PaymentMethod",
-        &["customer", "type"],
-    ),
-    (
-        "subscriptions",
-        "subscription",
-        "subscription",
-        &["customer", "status"],
-    ),
-    (
-        "invoices",
-        "invoice",
-        "invoice",
-        &["customer", "status", "subscription"],
-    ),
-    ("payouts", "payout", "payout", &["status"]),
-    ("accounts", "account", "account", &[]),
-];
-
 /// Who asks, and when.
 pub(crate) struct Reader<'a> {
     pub(crate) world: &'a World,
     pub(crate) account: Option<&'a str>,
     pub(crate) now_ms: i64,
     pub(crate) target: Option<&'a str>,
+    pub(crate) endpoints: &'a Endpoints,
 }
 
 impl Reader<'_> {
@@ -81,36 +32,42 @@ impl Reader<'_> {
         let unknown = || ApiError::unknown_url("GET", &format!("/v1/{path}"));
         match path {
             "events" => return self.list_events(&parse(pairs, &["type"])?),
-            "webhook_endpoints" => return Ok(self.endpoints()),
+            "webhook_endpoints" => {
+                let all = self.endpoints.list(self.target);
+                return Ok(list("/v1/webhook_endpoints", all, false));
+            }
             _ => {}
+        }
+        if let Some(id) = path.strip_prefix("webhook_endpoints/") {
+            return self.endpoints.show(id, self.target);
         }
         if let Some(id) = path.strip_prefix("events/") {
             return self.event(id);
         }
-        for (prefix, kind, name, filters) in KINDS {
-            let Some(rest) = path.strip_prefix(prefix) else {
+        for kind in KINDS {
+            let Some(rest) = path.strip_prefix(kind.path) else {
                 continue;
             };
             if rest.is_empty() {
-                return self.list_objects(path, kind, &parse(pairs, filters)?);
+                return self.list_objects(path, kind.name, &parse(pairs, kind.filters)?);
             }
             let id = rest.strip_prefix('/').ok_or_else(unknown)?;
             return self
                 .world
                 .objects
                 .get(self.account, id)
-                .filter(|value| text(value, "object") == *kind)
+                .filter(|value| text(value, "object") == kind.name)
                 .cloned()
-                .ok_or_else(|| ApiError::missing(name, id));
+                .ok_or_else(|| ApiError::missing(kind.missing, id));
         }
         Err(unknown())
     }
 
-    fn oldest_s(&self) -> i64 {
+    pub(super) fn oldest_s(&self) -> i64 {
         self.now_ms.div_euclid(1000).saturating_sub(KEPT_S)
     }
 
-    fn visible(&self, event: &Event) -> bool {
+    pub(super) fn visible(&self, event: &Event) -> bool {
         event.visible_ms <= self.now_ms && event.account.as_deref() == self.account
     }
 
@@ -181,20 +138,10 @@ impl Reader<'_> {
             Cursor::Before(id) => Side::NewerThan(place(id, "ending_before")?),
         })
     }
-
-    fn endpoints(&self) -> Value {
-        let data = self.target.map(|url| {
-            json!({"id": "we_1MrgZlJDPojXS6LNrp4lFpKh", "object": "webhook_endpoint",
-                "api_version": super::super::model::API_VERSION, "application": null,
-                "created": 0, "description": null, "enabled_events": ["*"], "livemode": false,
-                "metadata": {}, "status": "enabled", "url": url})
-        });
-        list("/v1/webhook_endpoints", data.into_iter().collect(), false)
-    }
 }
 
 fn wanted(event: &Event, query: &Query) -> bool {
-    let delivered = event.delivered.load(Ordering::Relaxed);
+    let delivered = event.pending() == 0;
     query.delivered.is_none_or(|wanted| wanted == delivered)
         && (query.types.is_empty()
             || query

@@ -8,6 +8,7 @@ pub(crate) mod charge;
 pub(crate) mod customer;
 pub(crate) mod dispute;
 pub(crate) mod intent;
+pub(crate) mod kinds;
 pub(crate) mod machine;
 pub(crate) mod refund;
 pub(crate) mod session;

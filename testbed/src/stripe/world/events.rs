@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::Value;
 
-use super::super::model::{number, text};
+use super::super::model::text;
+use super::shapes;
 
 /// `(created, number)`: seconds since 1970 and the order of appending.
 pub(crate) type Place = (i64, u64);
@@ -22,25 +23,41 @@ pub(crate) struct Event {
     pub(crate) account: Option<String>,
     /// Not listed before this millisecond of the fake's clock.
     pub(crate) visible_ms: i64,
-    /// Some 2xx was seen for it.
+    /// The first endpoint's 2xx was seen for it.
     pub(crate) delivered: AtomicBool,
+    /// Other endpoints whose 2xx was not seen yet.
+    pub(crate) pending_elsewhere: AtomicU32,
     value: Value,
 }
 
 impl Event {
-    /// The event as it stands, with `pending_webhooks` of this moment.
+    /// Endpoints that have not taken it yet.
+    pub(crate) fn pending(&self) -> u32 {
+        let first = u32::from(!self.delivered.load(Ordering::Relaxed));
+        first.saturating_add(self.pending_elsewhere.load(Ordering::Relaxed))
+    }
+
+    /// The event as it stands, with `pending_webhooks` of this moment; thin events have none.
     pub(crate) fn render(&self) -> Value {
         let mut value = self.value.clone();
-        if let Some(object) = value.as_object_mut() {
-            let pending = u8::from(!self.delivered.load(Ordering::Relaxed));
-            object.insert("pending_webhooks".to_owned(), pending.into());
+        if let Some(object) = value.as_object_mut()
+            && object.contains_key("pending_webhooks")
+        {
+            object.insert("pending_webhooks".to_owned(), self.pending().into());
         }
         value
     }
 
-    /// The body of a webhook: indented by two, as Stripe's are.
-    pub(crate) fn body(&self) -> Vec<u8> {
-        serde_json::to_vec_pretty(&self.render()).unwrap_or_default()
+    /// The body of a webhook, in the shape of the endpoint's version: indented by two, as
+    /// Stripe's are.
+    pub(crate) fn body(&self, version: Option<&str>) -> Vec<u8> {
+        let value = match version {
+            Some(version) if self.value.get("data").is_some() => {
+                shapes::pinned(self.render(), version)
+            }
+            Some(_) | None => self.render(),
+        };
+        serde_json::to_vec_pretty(&value).unwrap_or_default()
     }
 }
 
@@ -57,6 +74,7 @@ impl EventLog {
         &mut self,
         value: Value,
         account: Option<&str>,
+        created: i64,
         visible_ms: i64,
     ) -> Arc<Event> {
         let id = text(&value, "id").to_owned();
@@ -66,10 +84,11 @@ impl EventLog {
         self.appended += 1;
         let event = Arc::new(Event {
             kind: text(&value, "type").to_owned(),
-            place: (number(&value, "created"), self.appended),
+            place: (created, self.appended),
             account: account.map(str::to_owned),
             visible_ms,
             delivered: AtomicBool::new(false),
+            pending_elsewhere: AtomicU32::new(0),
             id: id.clone(),
             value,
         });

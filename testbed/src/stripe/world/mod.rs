@@ -5,12 +5,15 @@
 
 pub(crate) mod events;
 pub(crate) mod objects;
+mod shapes;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
-use super::model::API_VERSION;
+use super::model::kinds::url_of;
+use super::model::{API_VERSION, text};
 use super::story::play::Play;
 use events::{Event, EventLog};
 use objects::Objects;
@@ -19,6 +22,8 @@ use objects::Objects;
 pub(crate) struct World {
     pub(crate) objects: Objects,
     pub(crate) events: EventLog,
+    /// Thin events, which have a list of their own.
+    pub(crate) thin: EventLog,
     pub(crate) plays: Vec<Play>,
     /// Bookings planned so far; numbers the next one.
     pub(crate) planned: u64,
@@ -39,6 +44,21 @@ pub(crate) struct NewEvent<'a> {
     pub(crate) visible_ms: i64,
 }
 
+/// A thin event about to happen.
+#[derive(Debug)]
+pub(crate) struct NewThin<'a> {
+    pub(crate) id: String,
+    pub(crate) kind: &'a str,
+    /// The object that it names.
+    pub(crate) related: Option<&'a Value>,
+    pub(crate) created: i64,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) livemode: bool,
+    /// The snapshot event for the same change.
+    pub(crate) snapshot: Option<&'a str>,
+    pub(crate) data: Option<Value>,
+}
+
 impl World {
     /// Appends the event to the log and returns it.
     pub(crate) fn emit(&mut self, new: NewEvent<'_>) -> Arc<Event> {
@@ -54,6 +74,32 @@ impl World {
         if let (Some(value), Some(account)) = (value.as_object_mut(), new.account) {
             value.insert("account".to_owned(), json!(account));
         }
-        self.events.append(value, new.account, new.visible_ms)
+        self.events
+            .append(value, new.account, new.created, new.visible_ms)
+    }
+
+    /// Appends a thin event to its log and returns it (docs.stripe.com/api/v2/core/events).
+    pub(crate) fn emit_thin(&mut self, new: NewThin<'_>) -> Arc<Event> {
+        let created = DateTime::from_timestamp(new.created, 0).unwrap_or_default();
+        let mut value = json!({
+            "id": new.id, "object": "v2.core.event", "type": new.kind, "livemode": new.livemode,
+            "created": created.to_rfc3339_opts(SecondsFormat::Millis, true), "reason": null,
+        });
+        if let Some(value) = value.as_object_mut() {
+            let mut put = |name: &str, it: Option<Value>| {
+                value.extend(it.map(|it| (name.to_owned(), it)));
+            };
+            put("context", new.account.map(Value::from));
+            put("snapshot_event", new.snapshot.map(Value::from));
+            put("data", new.data);
+            put(
+                "related_object",
+                new.related.map(|object| {
+                    let (kind, id) = (text(object, "object"), text(object, "id"));
+                    json!({"id": id, "type": kind, "url": url_of(kind, id)})
+                }),
+            );
+        }
+        self.thin.append(value, new.account, new.created, 0)
     }
 }
