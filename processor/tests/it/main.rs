@@ -13,6 +13,8 @@ mod bookings;
 mod broker_faults;
 mod database_faults;
 mod dead_letters;
+mod deadlocks;
+mod disk_full;
 mod duplicates;
 mod frozen;
 mod harness;

@@ -5,10 +5,12 @@
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 mod database;
+mod disk;
 mod eventually;
 mod topics;
 
 pub use database::TestDatabase;
+pub use disk::SmallDisk;
 pub use eventually::{Outcome, eventually, eventually_async};
 pub use topics::TestTopics;
 

@@ -55,7 +55,7 @@ fn sizes() -> Vec<(&'static str, Wire)> {
     vec![
         ("empty", Wire::Whole(Vec::new())),
         ("white_space", Wire::Whole(b" \r\n\t".to_vec())),
-        ("as_large_as_may_be", padded("as_large_as_may_be", 1 << 20)),
+        ("one_mebibyte", padded("one_mebibyte", 1 << 20)),
         ("huge", padded("huge", (1 << 20) + 1)),
         ("stalled", Wire::Stalled(good("stalled").into_bytes())),
         ("cut_off", Wire::CutOff(good("cut_off").into_bytes())),

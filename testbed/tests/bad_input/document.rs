@@ -39,7 +39,7 @@ pub(crate) fn fates() -> BTreeMap<String, Fate> {
             booking: booking.to_owned(),
             reason: reason.to_owned(),
         };
-        (name.trim_matches('`').to_owned(), fate)
+        (name.to_owned(), fate)
     })
     .collect()
 }
