@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use crate::stack::leftovers::clear;
+use crate::stack::leftovers::{clear, name_process};
 use crate::stack::{Kafka, Postgres, RunDir};
 
 /// Starts what KAFKA_BROKERS and DATABASE_URL do not name, runs a command with both set, stops.
@@ -73,6 +73,8 @@ impl ExecArgs {
         let mut child = command
             .spawn()
             .with_context(|| format!("cannot run {}", program.display()))?;
+        // For who cleans up after us, should we be killed.
+        name_process(&path, "command", child.id(), program)?;
         let code = tokio::select! {
             status = child.wait() => code_of(status?),
             _ = interrupt.recv() => end(&mut child, Signal::SIGINT).await,

@@ -8,7 +8,9 @@
     reason = "tests fail by panicking"
 )]
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -186,4 +188,113 @@ fn an_unprivileged_user_without_java_and_postgres_gets_both_from_wheels() {
             .any(|place| place.path().join(wheel).is_file());
         assert!(found, "{wheel}");
     }
+}
+
+/// `testbed exec` around a shell that tells its addresses and its pid, and stays until `stays` is
+/// removed.
+struct Run {
+    child: Child,
+    brokers: String,
+    database: String,
+    shell: i32,
+    stays: PathBuf,
+}
+
+fn run_in(home: &Path, name: &str) -> Run {
+    let stays = home.join(name);
+    std::fs::write(&stays, "").unwrap();
+    let script = format!(
+        "echo $KAFKA_BROKERS $DATABASE_URL $$; while [ -e {} ]; do sleep 0.1; done",
+        stays.display()
+    );
+    let mut child = Command::new(home.join("testbed"))
+        .args(["exec", "--", "sh", "-c", &script])
+        .env("BOOKEND_HOME", home)
+        .env_remove("KAFKA_BROKERS")
+        .env_remove("DATABASE_URL")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    let out = child.stdout.take().unwrap();
+    BufReader::new(out).read_line(&mut told).unwrap();
+    let words: Vec<&str> = told.split_whitespace().collect();
+    Run {
+        child,
+        brokers: words[0].to_owned(),
+        database: words[1].to_owned(),
+        shell: words[2].parse().unwrap(),
+        stays,
+    }
+}
+
+impl Run {
+    fn answers(&self) -> (bool, bool) {
+        let postgres = execute(&self.database, "SELECT 1").is_ok();
+        (brokers_up(&self.brokers) == 1, postgres)
+    }
+
+    fn end(&mut self) {
+        std::fs::remove_file(&self.stays).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// A home of our own, with jars and program.
+fn home() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Kafka::start(dir.path(), 1).unwrap());
+    home_of(nix::unistd::geteuid().as_raw())
+}
+
+#[test]
+fn two_runs_side_by_side_disturb_neither_each_other_nor_what_the_other_left() {
+    let home = home();
+    let (mut one, mut other) = std::thread::scope(|scope| {
+        let one = scope.spawn(|| run_in(home.path(), "one"));
+        let other = run_in(home.path(), "other");
+        (one.join().unwrap(), other)
+    });
+    assert_ne!(one.brokers, other.brokers);
+    assert_eq!(
+        (one.answers(), other.answers()),
+        ((true, true), (true, true))
+    );
+    one.end();
+    assert_eq!(
+        (one.answers(), other.answers()),
+        ((false, false), (true, true))
+    );
+    other.end();
+    assert_eq!(
+        std::fs::read_dir(home.path().join("run")).unwrap().count(),
+        0
+    );
+}
+
+#[test]
+fn what_a_killed_run_left_running_is_ended_and_removed_by_the_next() {
+    let home = home();
+    let mut killed = run_in(home.path(), "killed");
+    killed.child.kill().unwrap();
+    killed.child.wait().unwrap();
+    assert_eq!(
+        killed.answers(),
+        (true, true),
+        "servers outlive who started them"
+    );
+    let mut next = run_in(home.path(), "next");
+    assert_eq!(
+        (killed.answers(), next.answers()),
+        ((false, false), (true, true))
+    );
+    assert!(
+        !Path::new(&format!("/proc/{}", killed.shell)).exists(),
+        "its command, too"
+    );
+    next.end();
+    assert_eq!(
+        std::fs::read_dir(home.path().join("run")).unwrap().count(),
+        0
+    );
 }

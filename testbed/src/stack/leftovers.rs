@@ -3,6 +3,7 @@
 //! Invariant: a process is killed only if its command line still holds the marker beside its
 //! pid; a directory whose owner lives is not touched.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -99,6 +100,23 @@ fn sweep(runs: &Path) -> Result<(), StackError> {
         }
     }
     Ok(())
+}
+
+/// Writes the pid file `dir/<name>.pid` of a running process: `marker` is a part of its command
+/// line. One that has ended already needs none.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn name_process(
+    dir: &Path,
+    name: &str,
+    pid: Option<u32>,
+    marker: &OsStr,
+) -> Result<(), StackError> {
+    let Some(pid) = pid else { return Ok(()) };
+    let path = dir.join(format!("{name}.pid"));
+    let text = format!("{pid}\n{}\n", marker.to_string_lossy());
+    fs::write(&path, text).map_err(file("write", &path))
 }
 
 /// Ends every process named by a pid file in `dir`: asks, waits ten seconds, kills.

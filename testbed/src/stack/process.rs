@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::error::{StackError, file};
+use super::leftovers::name_process;
 
 /// A running (or ended) child.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Process {
             })?;
         let raw = i32::try_from(child.id()).unwrap_or(i32::MAX);
         let pid_file = dir.join(format!("{name}.pid"));
-        fs::write(&pid_file, format!("{raw}\n{marker}\n")).map_err(file("write", &pid_file))?;
+        name_process(dir, name, Some(child.id()), marker.as_ref())?;
         Ok(Self {
             name: name.to_owned(),
             pid: Pid::from_raw(raw),
