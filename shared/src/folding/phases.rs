@@ -55,6 +55,8 @@ const INVOICE: Edges = &[
     ("uncollectible", "void"),
     ("draft", "deleted"),
 ];
+const SETUP_INTENT: Edges = &[("open", "succeeded"), ("open", "canceled")];
+const INVOICE_PAYMENT: Edges = &[("open", "paid"), ("open", "canceled")];
 const PAYOUT: Edges = &[
     ("pending", "in_transit"),
     ("in_transit", "paid"),
@@ -73,6 +75,8 @@ fn edges(kind: &str) -> Edges {
         "subscription" => SUBSCRIPTION,
         "invoice" => INVOICE,
         "payout" => PAYOUT,
+        "setup_intent" => SETUP_INTENT,
+        "invoice_payment" => INVOICE_PAYMENT,
         _ => OTHER,
     }
 }
@@ -91,6 +95,10 @@ pub fn phase(fields: &Fields) -> Phase {
             | "processing"
             | "requires_capture",
         ) => "open",
+        (
+            "setup_intent",
+            "requires_payment_method" | "requires_confirmation" | "requires_action" | "processing",
+        ) => "open",
         ("charge", "succeeded") if fields.captured == Some(false) => "uncaptured",
         ("charge", "succeeded") => "captured",
         ("dispute", "lost" | "appeal_needs_response" | "appeal_under_review") => "lost",
@@ -102,7 +110,7 @@ pub fn phase(fields: &Fields) -> Phase {
         ("subscription", "trialing" | "active" | "past_due" | "unpaid" | "paused") => "live",
         (
             "payment_intent" | "charge" | "refund" | "dispute" | "checkout.session"
-            | "subscription" | "invoice" | "payout",
+            | "subscription" | "invoice" | "payout" | "setup_intent" | "invoice_payment",
             other,
         ) => other,
         _ => "live",
@@ -184,6 +192,14 @@ mod tests {
             at("payment_intent", "requires_payment_method")
         );
         assert_eq!(at("subscription", "active"), at("subscription", "past_due"));
+        for (kind, end) in [("setup_intent", "canceled"), ("invoice_payment", "paid")] {
+            assert!(later(kind, &at(kind, "open"), &at(kind, end)), "{kind}");
+            assert!(!later(kind, &at(kind, end), &at(kind, "open")), "{kind}");
+        }
+        assert_eq!(
+            at("setup_intent", "requires_action"),
+            at("setup_intent", "processing")
+        );
     }
 
     #[test]
@@ -210,6 +226,8 @@ mod tests {
             "subscription",
             "invoice",
             "payout",
+            "setup_intent",
+            "invoice_payment",
             "customer",
         ] {
             let mut names: Vec<&str> = edges(kind).iter().flat_map(|(a, b)| [*a, *b]).collect();
