@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PREFIX: &str = "/var/tmp/bookend-disk-";
-const CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
+static CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// A mounted tmpfs; unmounted when this goes. Mounting needs root.
 #[derive(Debug)]
