@@ -111,6 +111,46 @@ fn encodings() -> Vec<(&'static str, Wire)> {
             ),
         ),
         (
+            "nul_in_currency",
+            swap(
+                "nul_in_currency",
+                r#""currency":"eur""#,
+                r#""currency":"e\u0000r""#,
+            ),
+        ),
+        (
+            "surrogate_in_currency",
+            swap(
+                "surrogate_in_currency",
+                r#""currency":"eur""#,
+                r#""currency":"e\ud800r""#,
+            ),
+        ),
+        (
+            "nul_in_kind",
+            swap(
+                "nul_in_kind",
+                r#""object":"payment_intent""#,
+                r#""object":"payment_intent\u0000""#,
+            ),
+        ),
+        (
+            "nul_in_link",
+            swap(
+                "nul_in_link",
+                r#""description":"d""#,
+                r#""latest_charge":"ch_\u0000""#,
+            ),
+        ),
+        (
+            "nul_in_reason",
+            swap(
+                "nul_in_reason",
+                r#""description":"d""#,
+                r#""cancellation_reason":"\u0000","last_payment_error":{"code":"\u0000"}"#,
+            ),
+        ),
+        (
             "nul_in_booking_id",
             swap("nul_in_booking_id", "bk_nul_in_booking_id", r"bk_nul\u0000"),
         ),
