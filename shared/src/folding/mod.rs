@@ -35,7 +35,8 @@ pub use readings::{Claim, Link, Reading, read_event, read_observation};
 /// Version of these rules: kept with every disposition and transition they decided.
 ///
 /// 2: a text with a lone surrogate, or a number beyond every float, spoils its own field and no
-/// longer the whole object; setup intents and payments of invoices have phases.
+/// longer the whole object; setup intents and payments of invoices have phases;
+/// money in an unreadable currency confirms no registered booking.
 pub const FOLD_VERSION: i32 = 2;
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ pub(super) struct Attempt<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Paid {
     pub(super) amount: i64,
-    pub(super) currencies: BTreeSet<Currency>,
+    /// `None`: money came in a currency that could not be read.
+    pub(super) currencies: BTreeSet<Option<Currency>>,
     /// Something was captured, or a session needed no payment.
     pub(super) is_paid: bool,
 }
@@ -75,7 +76,7 @@ pub(super) fn paid(members: &[Member<'_>]) -> Result<Paid, FoldError> {
         if captured > 0 {
             paid.amount = add(paid.amount, captured)?;
             paid.is_paid = true;
-            paid.currencies.extend(member.fields.currency.clone());
+            paid.currencies.insert(member.fields.currency.clone());
         }
     }
     Ok(paid)

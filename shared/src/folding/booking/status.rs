@@ -77,7 +77,7 @@ pub(super) fn decide(facts: &Facts<'_>) -> Status {
                     && paid
                         .currencies
                         .iter()
-                        .any(|code| *code != expected.currency))
+                        .any(|code| code.as_ref() != Some(&expected.currency)))
         });
         if unexpected || paid.currencies.len() > 1 {
             return Status::AmountMismatch;

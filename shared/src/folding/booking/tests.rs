@@ -164,6 +164,17 @@ fn paid_other_than_expected_is_a_mismatch() {
 }
 
 #[test]
+fn money_in_an_unreadable_currency_never_confirms_what_was_registered() {
+    let fields = json!({"status": "succeeded", "amount": 1000, "amount_received": 1000, "currency": "e\u{0}r"});
+    let paid = [object("pi_1", 10, "payment_intent", fields)];
+    assert_eq!(
+        view(Some(&expects(1000, "eur")), &paid, false).status,
+        Status::AmountMismatch
+    );
+    assert_eq!(view(None, &paid, false).status, Status::Confirmed);
+}
+
+#[test]
 fn an_unregistered_booking_is_not_confirmed_where_registration_is_required() {
     let paid = [intent("pi_1", "succeeded", 1000)];
     assert_eq!(view(None, &paid, true).status, Status::Pending);
