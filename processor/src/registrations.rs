@@ -182,6 +182,7 @@ fn fold_one(
     let cause = Cause {
         kind: "registration",
         id: &row.booking_id,
+        trace_id: None,
     };
     for booking in touched {
         refold(world, &booking, cause, rules.require_registration)?;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::envelope::{Decoded, Malformed, ObservedObject};
-use crate::folding::values::{id_at, text_at};
+use crate::folding::values::{each_at, id_at, text_at};
 use crate::ids::{AccountId, BookingId};
 
 /// Key of a record.
@@ -125,14 +125,15 @@ pub fn claimed(kind: &str, object: &Value) -> Option<BookingId> {
             own,
             "/parent/subscription_details/metadata/booking_id",
             "/subscription_details/metadata/booking_id",
-            "/lines/data/0/metadata/booking_id",
+            "/lines/data/*/metadata/booking_id",
         ],
-        "subscription" => &[own, "/items/data/0/metadata/booking_id"],
+        "subscription" => &[own, "/items/data/*/metadata/booking_id"],
         _ => &[own],
     };
     paths
         .iter()
-        .find_map(|path| BookingId::parse(&text_at(object, path)?).ok())
+        .flat_map(|path| each_at(object, path))
+        .find_map(|found| BookingId::parse(&text_at(found, "")?).ok())
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use shared::folding::{Member, fold_booking};
 
-use super::facts::fact;
+use super::facts::{of_booking, of_object};
 use super::graph::Key;
-use super::world::{Cause, Known, Refetch, Shown, Transition, World};
-use crate::item::Readable;
+use super::world::{Cause, Contradiction, Known, Refetch, Shown, Told, Transition, World};
+use crate::item::{Readable, RowKind};
 
 /// What one readable record came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,11 @@ pub fn fold_item(
         None => false,
         // A dead row comes back to life by a replay or by other bytes; a copy stays a copy.
         Some(known) if known.dead && (known.sha256 != item.sha256 || is_replay(item)) => true,
-        Some(_) => return Ok(Outcome::Copy),
+        Some(_) => {
+            let copies = world.copies.entry(item.id.clone()).or_default();
+            *copies = copies.saturating_add(1);
+            return Ok(Outcome::Copy);
+        }
     };
     world.known.insert(
         item.id.clone(),
@@ -122,6 +126,7 @@ fn absorb(
         .as_ref()
         .map(|object| key(item, object.id.as_str()));
     if let (Some(own), Some(claim)) = (&own, &item.reading.claim) {
+        contradict(world, item, own, claim.booking_id.as_str());
         let claim = super::graph::StoredClaim {
             rank: super::OWN_METADATA,
             at: claim.at,
@@ -144,28 +149,77 @@ fn absorb(
             news = true;
             row.dirty = true;
             row.kind.clone_from(&object.kind);
+            row.told_by = Some(told(item));
             touched.extend(row.booking_id.clone());
         }
     }
     ask_for_thin(world, item, own.as_ref());
+    if !item.thin && item.kind == RowKind::Event {
+        world.snapshots.insert(item.id.clone());
+        let answered = thin_fingerprint(&item.id);
+        world.refetches.retain(|wish| wish.fingerprint != answered);
+    }
     touched.extend(reassign_all(world, &moved_around));
-    let cause = Cause {
-        kind: item.kind.as_str(),
-        id: &item.id,
-    };
+    let told = told(item);
+    let cause = told.cause();
     for booking in touched {
         refold(world, &booking, cause, require_registration)?;
     }
     Ok(news)
 }
 
-/// A thin event says that something changed, not what: Stripe is asked.
+fn told(item: &Readable) -> Told {
+    let trace = item.record.headers.traceparent.as_deref();
+    Told {
+        kind: item.kind.as_str(),
+        id: item.id.clone(),
+        key: item.record.key.clone(),
+        trace_id: trace.and_then(shared::telemetry::trace_id_of),
+    }
+}
+
+/// A claim that differs from what the object is known to belong to, or that another account
+/// makes on a booking that is not registered for it: the rule decides, a person is told.
+fn contradict(world: &mut World, item: &Readable, own: &Key, claimed: &str) {
+    let resolved = world.resolved(own);
+    let eligible = world.eligible(&own.account, claimed);
+    let kind = if !eligible {
+        "foreign_claim"
+    } else if resolved.as_deref().is_some_and(|known| known != claimed) {
+        "claims_differ"
+    } else {
+        return;
+    };
+    world.contradictions.push(Contradiction {
+        kind,
+        key: own.clone(),
+        event_id: item.id.clone(),
+        booking_id: claimed.to_owned(),
+        evidence: serde_json::json!({"claimed": claimed, "belongs_to": resolved}),
+    });
+}
+
+/// Names the wish that a thin event makes: by the snapshot event of the same change where
+/// Stripe names it, so that the two are one.
+fn thin_fingerprint(event: &str) -> String {
+    format!("thin:{event}")
+}
+
+/// A thin event says that something changed, not what: Stripe is asked, unless the snapshot
+/// event of the same change has told already.
 fn ask_for_thin(world: &mut World, item: &Readable, own: Option<&Key>) {
+    let twin = item.snapshot_event.as_ref();
+    if twin
+        .and_then(|id| world.known.get(id))
+        .is_some_and(|known| !known.dead)
+    {
+        return;
+    }
     if let (true, Some(own), Some(object)) = (item.thin, own, &item.object) {
         world.refetches.insert(Refetch {
             key: own.clone(),
             kind: object.kind.clone(),
-            fingerprint: format!("thin:{}", item.id),
+            fingerprint: thin_fingerprint(twin.unwrap_or(&item.id)),
             reason: "thin",
             tied_at: item.created,
         });
@@ -252,12 +306,12 @@ fn show(
     }
     row.version = row.version.saturating_add(1);
     row.dirty = true;
-    if let Some((fact, said)) = fact(
-        booking_id,
-        row.version,
+    if let Some((fact, said)) = of_booking(
+        (booking_id, row.version),
         &shown,
         lines,
         row.published_state.as_deref(),
+        cause,
     ) {
         row.published_state = Some(said);
         world.facts.push(fact);
@@ -309,14 +363,25 @@ pub fn ask_for_ties(world: &mut World) {
     world.refetches.extend(asked);
 }
 
+/// After the last record: one fact an object that shows something else than the last one said.
+pub fn tell_objects(world: &mut World) {
+    for row in world.objects.values_mut().filter(|row| row.dirty) {
+        if let Some((fact, said)) = of_object(row) {
+            row.published_state = Some(said);
+            world.facts.push(fact);
+        }
+    }
+}
+
 fn member_lines(members: &[Member<'_>]) -> Vec<String> {
     let mut lines: Vec<String> = members
         .iter()
         .map(|member| {
             format!(
-                "{} {}",
+                "{} {} {}",
                 member.id,
-                member.fields.status.as_deref().unwrap_or("-")
+                member.fields.status.as_deref().unwrap_or("-"),
+                member.at
             )
         })
         .collect();

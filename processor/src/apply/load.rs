@@ -216,6 +216,8 @@ fn object_row(stored: StoredObject, locked: bool) -> Result<ObjectRow, ApplyErro
         state,
         booking_id: stored.booking_id,
         version: stored.version,
+        published_state: stored.published_state,
+        told_by: None,
         dirty: false,
         locked,
     })

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod fold;
 pub mod graph;
 mod load;
+pub mod projection;
 pub mod world;
 mod write;
 
@@ -20,7 +21,7 @@ use shared::db::run_tx;
 use crate::item::Item;
 use crate::progress::{Arrival, arrival};
 use crate::store::{self, APPLY_BATCH, progress::Moved};
-use fold::{FoldFailed, Outcome, ask_for_ties, fold_item};
+use fold::{FoldFailed, Outcome, ask_for_ties, fold_item, tell_objects};
 use graph::{Key, StoredClaim};
 
 pub use load::{Plan, Step, load};
@@ -136,6 +137,7 @@ pub fn apply_batch(
             }
         }
         ask_for_ties(&mut world);
+        tell_objects(&mut world);
         write_world(conn, &world, APPLY_BATCH)?;
         for (item, (outcome, booking)) in due.iter().zip(resolved) {
             outcomes.push(write::label(item, &outcome));
@@ -192,6 +194,7 @@ fn plan(items: &[&Item]) -> Plan {
             }
         };
         plan.ids.insert(item.id.clone());
+        plan.ids.extend(item.snapshot_event.clone());
         if item.ignored {
             continue;
         }

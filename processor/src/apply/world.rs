@@ -20,10 +20,54 @@ pub struct ObjectRow {
     pub booking_id: Option<String>,
     /// Raised with each write.
     pub version: i64,
+    /// What the last fact about it said.
+    pub published_state: Option<String>,
+    /// The record of this batch that changed it last.
+    pub told_by: Option<Told>,
     /// Whether the batch changed it.
     pub dirty: bool,
     /// Whether its row is locked, and its links and claims are all known here.
     pub locked: bool,
+}
+
+/// The record that changed an object: what a fact gives as its cause.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// `event` or `observation`.
+    pub kind: &'static str,
+    /// Its id.
+    pub id: String,
+    /// The record's key.
+    pub key: String,
+    /// The trace that brought it.
+    pub trace_id: Option<String>,
+}
+
+impl Told {
+    /// As a cause.
+    #[must_use]
+    pub fn cause(&self) -> Cause<'_> {
+        Cause {
+            kind: self.kind,
+            id: &self.id,
+            trace_id: self.trace_id.as_deref(),
+        }
+    }
+}
+
+/// Belonging that contradicts itself: resolved by rule, and shown to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction {
+    /// `claims_differ` or `foreign_claim`.
+    pub kind: &'static str,
+    /// The object.
+    pub key: Key,
+    /// The event or observation that made the claim.
+    pub event_id: String,
+    /// The claimed booking.
+    pub booking_id: String,
+    /// What it was decided by.
+    pub evidence: serde_json::Value,
 }
 
 /// What a booking shows: the part whose change is a transition.
@@ -88,6 +132,8 @@ pub struct Cause<'a> {
     pub kind: &'static str,
     /// Id of the event or observation; the booking id for a registration.
     pub id: &'a str,
+    /// The trace that brought it, 32 hex digits.
+    pub trace_id: Option<&'a str>,
 }
 
 /// A row of the audit trail to be written.
@@ -110,10 +156,10 @@ pub struct Transition {
 /// A fact to be written to the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// Hash of booking, kind, subject and target state.
+    /// Hash of kind, subject and target state.
     pub id: String,
-    /// The booking.
-    pub booking_id: String,
+    /// Key of its record: the booking, or the key of the record that caused it.
+    pub key: String,
     /// What kind of fact.
     pub kind: &'static str,
     /// The fact as JSON text.
@@ -169,6 +215,12 @@ pub struct World {
     pub facts: Vec<Fact>,
     /// Refetches to be asked for.
     pub refetches: BTreeSet<Refetch>,
+    /// Snapshot events folded here: whoever asked for one of them is answered.
+    pub snapshots: BTreeSet<String>,
+    /// Findings to be written.
+    pub contradictions: Vec<Contradiction>,
+    /// Further records of an id, by id.
+    pub copies: BTreeMap<String, i32>,
     /// What each readable record came to, and its booking then, by offset.
     pub outcomes: BTreeMap<i64, (super::fold::Outcome, Option<String>)>,
     /// Something would have to change that is not locked: the batch must start over.

@@ -1,11 +1,14 @@
 //! The world written back: changed rows only, each table once.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 
 use super::ApplyError;
 use super::fold::Outcome;
 use super::graph::{Key, StoredClaim};
+use super::projection::{Table, project};
 use super::world::{ObjectRow, World};
 use crate::item::{Item, Readable};
 use crate::store;
@@ -45,11 +48,42 @@ pub fn write_world(conn: &mut PgConnection, world: &World, by: &str) -> Result<(
         store::bookings::update(conn, &bookings, by)?;
         store::bookings::insert_transitions(conn, &world.transitions)?;
     }
+    write_projections(conn, world)?;
     if !world.facts.is_empty() {
         store::outbox::insert(conn, &world.facts)?;
     }
     if !world.refetches.is_empty() {
         store::refetches::insert(conn, &world.refetches.iter().collect::<Vec<_>>())?;
+    }
+    if !world.snapshots.is_empty() {
+        store::refetches::answer_thin(conn, &world.snapshots)?;
+    }
+    if !world.contradictions.is_empty() {
+        store::findings::insert(conn, &world.contradictions.iter().collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+fn write_projections(conn: &mut PgConnection, world: &World) -> Result<(), ApplyError> {
+    let mut tables: BTreeMap<Table, Vec<_>> = BTreeMap::new();
+    let (mut sources, mut entitlements) = (Vec::new(), Vec::new());
+    for row in world.objects.values().filter(|row| row.dirty) {
+        let Some(projection) = project(row) else {
+            continue;
+        };
+        if let Some((table, columns)) = projection.row {
+            tables.entry(table).or_default().push(columns);
+        }
+        if let Some(rows) = projection.entitlements {
+            sources.push(&row.key);
+            entitlements.extend(rows);
+        }
+    }
+    for (table, rows) in tables {
+        store::projections::upsert(conn, table, rows)?;
+    }
+    if !sources.is_empty() {
+        store::projections::replace_entitlements(conn, &sources, entitlements)?;
     }
     Ok(())
 }
@@ -153,6 +187,10 @@ pub(super) fn write_ledger(
     if inserted != rows.len() {
         return Err(ApplyError::Moved);
     }
+    // A copy may stand in the same batch as the first: counted when the first is written.
+    if !world.copies.is_empty() {
+        store::events::count_copies(conn, &world.copies)?;
+    }
     // Dead rows last, and only where the ledger has nothing better under that id.
     let dead: Vec<LedgerRow<'_>> = items
         .iter()
@@ -186,6 +224,7 @@ fn ledger_row<'a>(
         object_id: item.object.as_ref().map(|object| object.id.as_str()),
         object_type: item.object.as_ref().map(|object| object.kind.as_str()),
         snapshot_event: item.snapshot_event.as_deref(),
+        payment_method_type: item.reading.payment_method_type.as_deref(),
         booking_id,
         payload: &record.value,
         sha256: &item.sha256,
@@ -215,6 +254,7 @@ fn dead_row<'a>(item: &'a Item, now: DateTime<Utc>) -> Option<LedgerRow<'a>> {
         object_id: None,
         object_type: None,
         snapshot_event: None,
+        payment_method_type: None,
         booking_id: None,
         payload: &record.value,
         sha256: &dead.sha256,

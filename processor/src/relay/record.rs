@@ -8,7 +8,7 @@ use shared::kafka::producer::NewRecord;
 
 use crate::store::outbox::Waiting;
 
-/// The record: key = booking id, value = the fact's JSON as written, `ce_id` = the fact's id,
+/// The record: key = booking id (or that of the record that caused it), value = the fact's JSON as written, `ce_id` = the fact's id,
 /// by which a reader tells a second copy.
 pub(super) fn record(topic: &str, fact: &Waiting) -> NewRecord {
     let time = fact.created_at.to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -19,7 +19,7 @@ pub(super) fn record(topic: &str, fact: &Waiting) -> NewRecord {
         ("ce_type", &kind),
         ("ce_source", "bookend"),
         ("ce_time", &time),
-        ("ce_subject", &fact.booking_id),
+        ("ce_subject", &fact.key),
         ("content-type", "application/json; charset=utf-8"),
     ]
     .into_iter()
@@ -31,7 +31,7 @@ pub(super) fn record(topic: &str, fact: &Waiting) -> NewRecord {
     });
     NewRecord {
         topic: topic.to_owned(),
-        key: fact.booking_id.clone(),
+        key: fact.key.clone(),
         value: fact.payload.clone().into_bytes(),
         headers,
         timestamp_ms: None,

@@ -53,7 +53,7 @@ fn heads(window: &[Waiting]) -> Vec<&Waiting> {
     let mut seen = BTreeSet::new();
     window
         .iter()
-        .filter(|fact| seen.insert(fact.booking_id.as_str()))
+        .filter(|fact| seen.insert(fact.key.as_str()))
         .collect()
 }
 
@@ -131,7 +131,7 @@ mod tests {
         Waiting {
             seq,
             id: format!("fact_{seq}"),
-            booking_id: booking.to_owned(),
+            key: booking.to_owned(),
             kind: "booking.changed".to_owned(),
             payload: "{}".to_owned(),
             created_at: chrono::DateTime::UNIX_EPOCH,

@@ -1,5 +1,7 @@
 //! `events`, the ledger: appended to, and on a row only what became of it is set.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz};
@@ -31,6 +33,8 @@ pub struct LedgerRow<'a> {
     pub object_type: Option<&'a str>,
     /// A thin event's snapshot event.
     pub snapshot_event: Option<&'a str>,
+    /// Class of payment method.
+    pub payment_method_type: Option<&'a str>,
     /// The booking as resolved.
     pub booking_id: Option<String>,
     /// Exact bytes.
@@ -106,9 +110,9 @@ pub fn insert(conn: &mut PgConnection, rows: &[LedgerRow<'_>]) -> QueryResult<us
         "INSERT INTO events (id, created, record_kind, account, livemode, type, api_version, \
            object_id, object_type, snapshot_event, booking_id, payload, payload_sha256, signature, \
            verified_by, source, topic, partition, \"offset\", received_at, disposition, trace_id, \
-           fold_version) \
-         SELECT n.*, $23 FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
-           $15, $16, $17, $18, $19, $20, $21, $22) AS n \
+           payment_method_type, fold_version) \
+         SELECT n.*, $24 FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+           $15, $16, $17, $18, $19, $20, $21, $22, $23) AS n \
          ON CONFLICT (id, created) DO NOTHING",
     )
     .bind::<Array<Text>, _>(column!(id))
@@ -141,6 +145,7 @@ pub fn insert(conn: &mut PgConnection, rows: &[LedgerRow<'_>]) -> QueryResult<us
             .map(|row| row.trace_id.as_deref())
             .collect::<Vec<_>>(),
     )
+    .bind::<Array<Nullable<Text>>, _>(column!(payment_method_type))
     .bind::<Integer, _>(FOLD_VERSION)
     .execute(conn)
 }
@@ -176,7 +181,7 @@ pub fn revive(conn: &mut PgConnection, row: &LedgerRow<'_>) -> QueryResult<usize
            booking_id = $10, payload = $11, payload_sha256 = $12, signature = $13, \
            verified_by = $14, source = $15, topic = $16, partition = $17, \"offset\" = $18, \
            received_at = $19, disposition = $20, trace_id = $21, fold_version = $22, \
-           apply_seq = nextval('events_apply_seq'), applied_at = NULL \
+           payment_method_type = $23, apply_seq = nextval('events_apply_seq'), applied_at = NULL \
          WHERE id = $1 AND disposition = 'dead'",
     )
     .bind::<Text, _>(row.id)
@@ -201,6 +206,21 @@ pub fn revive(conn: &mut PgConnection, row: &LedgerRow<'_>) -> QueryResult<usize
     .bind::<Text, _>(row.disposition)
     .bind::<Nullable<Text>, _>(row.trace_id.as_deref())
     .bind::<Integer, _>(FOLD_VERSION)
+    .bind::<Nullable<Text>, _>(row.payment_method_type)
+    .execute(conn)
+}
+
+/// Counts further records of ids that the ledger has.
+///
+/// # Errors
+/// diesel's.
+pub fn count_copies(conn: &mut PgConnection, copies: &BTreeMap<String, i32>) -> QueryResult<usize> {
+    sql_query(
+        "UPDATE events e SET copies = e.copies + n.copies \
+         FROM UNNEST($1, $2) AS n (id, copies) WHERE e.id = n.id",
+    )
+    .bind::<Array<Text>, _>(copies.keys().map(String::as_str).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(copies.values().copied().collect::<Vec<_>>())
     .execute(conn)
 }
 

@@ -8,9 +8,11 @@
 pub mod bookings;
 pub mod dead_letters;
 pub mod events;
+pub mod findings;
 pub mod objects;
 pub mod outbox;
 pub mod progress;
+pub mod projections;
 pub mod refetches;
 pub mod registrations;
 

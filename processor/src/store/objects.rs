@@ -28,6 +28,9 @@ pub struct StoredObject {
     /// Raised with each write.
     #[diesel(sql_type = BigInt)]
     pub version: i64,
+    /// What the last fact about it said.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub published_state: Option<String>,
 }
 
 /// A pair of text columns.
@@ -107,7 +110,8 @@ pub fn reachable(conn: &mut PgConnection, keys: &[Key], limit: i64) -> QueryResu
 pub fn lock(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<StoredObject>> {
     let (accounts, ids) = split(keys);
     sql_query(
-        "SELECT o.account, o.id, o.type AS kind, o.state::text AS state, o.booking_id, o.version \
+        "SELECT o.account, o.id, o.type AS kind, o.state::text AS state, o.booking_id, o.version, \
+           o.published_state \
          FROM objects o JOIN UNNEST($1, $2) AS k (account, id) \
            ON o.account = k.account AND o.id = k.id \
          ORDER BY o.account, o.id FOR UPDATE OF o",
@@ -124,7 +128,8 @@ pub fn lock(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<StoredObje
 /// diesel's.
 pub fn of_bookings(conn: &mut PgConnection, bookings: &[String]) -> QueryResult<Vec<StoredObject>> {
     sql_query(
-        "SELECT account, id, type AS kind, state::text AS state, booking_id, version \
+        "SELECT account, id, type AS kind, state::text AS state, booking_id, version, \
+           published_state \
          FROM objects WHERE booking_id = ANY ($1)",
     )
     .bind::<Array<Text>, _>(bookings)
@@ -312,11 +317,12 @@ pub fn update(conn: &mut PgConnection, writes: &[ObjectWrite<'_>], by: &str) -> 
         "UPDATE objects o SET type = n.type, status = n.status, amount = n.amount, \
            amount_paid = n.amount_paid, amount_refunded = n.amount_refunded, \
            currency = n.currency, customer = n.customer, settled = n.settled, \
-           state = n.state::json, booking_id = n.booking_id, version = o.version + 1, \
-           updated_at = now(), updated_by = $13 \
-         FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+           state = n.state::json, booking_id = n.booking_id, \
+           published_state = n.published_state, version = o.version + 1, \
+           updated_at = now(), updated_by = $14 \
+         FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
            AS n (account, id, type, status, amount, amount_paid, amount_refunded, currency, \
-                 customer, settled, state, booking_id) \
+                 customer, settled, state, booking_id, published_state) \
          WHERE o.account = n.account AND o.id = n.id",
     )
     .bind::<Array<Text>, _>(
@@ -346,6 +352,7 @@ pub fn update(conn: &mut PgConnection, writes: &[ObjectWrite<'_>], by: &str) -> 
     .bind::<Array<Bool>, _>(writes.iter().map(|w| w.columns.settled).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(writes.iter().map(|w| w.state.as_str()).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(column(|w| w.row.booking_id.clone()))
+    .bind::<Array<Nullable<Text>>, _>(column(|w| w.row.published_state.clone()))
     .bind::<Text, _>(by)
     .execute(conn)
 }

@@ -15,9 +15,9 @@ use crate::apply::world::Fact;
 /// diesel's.
 pub fn insert(conn: &mut PgConnection, facts: &[Fact]) -> QueryResult<usize> {
     sql_query(
-        "INSERT INTO outbox (id, booking_id, kind, payload) \
-         SELECT f.id, f.booking_id, f.kind, f.payload::json \
-         FROM UNNEST($1, $2, $3, $4) WITH ORDINALITY AS f (id, booking_id, kind, payload, n) \
+        "INSERT INTO outbox (id, key, kind, payload) \
+         SELECT f.id, f.key, f.kind, f.payload::json \
+         FROM UNNEST($1, $2, $3, $4) WITH ORDINALITY AS f (id, key, kind, payload, n) \
          ORDER BY f.n ON CONFLICT ON CONSTRAINT outbox_id_once DO NOTHING",
     )
     .bind::<Array<Text>, _>(
@@ -29,7 +29,7 @@ pub fn insert(conn: &mut PgConnection, facts: &[Fact]) -> QueryResult<usize> {
     .bind::<Array<Text>, _>(
         facts
             .iter()
-            .map(|fact| fact.booking_id.as_str())
+            .map(|fact| fact.key.as_str())
             .collect::<Vec<_>>(),
     )
     .bind::<Array<Text>, _>(facts.iter().map(|fact| fact.kind).collect::<Vec<_>>())
@@ -54,9 +54,9 @@ pub struct Waiting {
     /// The fact's id.
     #[diesel(sql_type = Text)]
     pub id: String,
-    /// Its booking.
+    /// Key of its record.
     #[diesel(sql_type = Text)]
-    pub booking_id: String,
+    pub key: String,
     /// What kind of fact.
     #[diesel(sql_type = Text)]
     pub kind: String,
@@ -129,14 +129,14 @@ pub fn free_slot(conn: &mut PgConnection, slot: i32) -> QueryResult<bool> {
     Ok(row.held)
 }
 
-/// The oldest `limit` facts of a slot, in the order of writing. A booking's facts are written
+/// The oldest `limit` facts of a slot, in the order of writing. A subject's facts are written
 /// under its row's lock, so their order of writing is their order of commit.
 ///
 /// # Errors
 /// diesel's.
 pub fn waiting(conn: &mut PgConnection, slot: i32, limit: i64) -> QueryResult<Vec<Waiting>> {
     sql_query(
-        "SELECT seq, id, booking_id, kind, payload::text AS payload, created_at FROM outbox \
+        "SELECT seq, id, key, kind, payload::text AS payload, created_at FROM outbox \
          WHERE slot = $1::smallint AND published_at IS NULL ORDER BY seq LIMIT $2",
     )
     .bind::<Integer, _>(slot)

@@ -1,11 +1,31 @@
 //! `refetches`: what the reconciler is asked to retrieve.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::sql_types::{Array, Text, Timestamptz};
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 
 use crate::apply::world::Refetch;
+
+/// Wishes of thin events whose snapshot event is here: they need no call any more.
+///
+/// # Errors
+/// diesel's.
+pub fn answer_thin(conn: &mut PgConnection, snapshots: &BTreeSet<String>) -> QueryResult<usize> {
+    sql_query(
+        "UPDATE refetches SET state = 'answered', done_at = now() \
+         WHERE state = 'pending' AND reason = 'thin' AND fingerprint = ANY ($1)",
+    )
+    .bind::<Array<Text>, _>(
+        snapshots
+            .iter()
+            .map(|id| format!("thin:{id}"))
+            .collect::<Vec<_>>(),
+    )
+    .execute(conn)
+}
 
 /// Asks for each distinct doubt once.
 ///

@@ -9,6 +9,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod belonging;
 mod bookings;
 mod broker_faults;
 mod database_faults;
@@ -26,4 +27,6 @@ mod progress;
 mod publishing;
 mod refusals;
 mod relay;
+mod schema;
+mod stories;
 mod topic;

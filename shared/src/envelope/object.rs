@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Malformed, ObjectRef, depth, lenient};
+use crate::folding::details::{SUMMARY, summary_id};
+use crate::folding::values::id_at;
 use crate::ids::ObjectId;
 
 /// An object as Stripe returned it.
@@ -25,9 +27,11 @@ impl ObservedObject<'_> {
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct Named<'a> {
     object: Option<String>,
     id: Option<String>,
+    #[serde(borrow)]
+    customer: Option<&'a RawValue>,
     livemode: Option<bool>,
 }
 
@@ -47,8 +51,13 @@ fn referred(kind: Option<String>, id: Option<String>) -> Option<ObjectRef> {
 }
 
 pub(super) fn reference(raw: &RawValue) -> Option<ObjectRef> {
-    let named: Named = serde_json::from_str(raw.get()).ok()?;
-    referred(named.object, named.id)
+    let named: Named<'_> = serde_json::from_str(raw.get()).ok()?;
+    let id = named.id.or_else(|| {
+        // The one object that is folded and has no id of its own.
+        let customer = id_at(&lenient::value(named.customer?.get()), "")?;
+        (named.object.as_deref() == Some(SUMMARY)).then(|| summary_id(customer.as_str()))
+    });
+    referred(named.object, id)
 }
 
 /// A thin event's `related_object`; its `type` is the object's name.
@@ -63,7 +72,7 @@ pub(super) fn related(raw: &RawValue) -> Option<ObjectRef> {
 /// [`Malformed`].
 pub fn decode_observation(body: &[u8]) -> Result<ObservedObject<'_>, Malformed> {
     let raw = depth::checked(body)?;
-    let named: Named = serde_json::from_str(raw).map_err(Malformed::from_json)?;
+    let named: Named<'_> = serde_json::from_str(raw).map_err(Malformed::from_json)?;
     let object = referred(named.object, named.id).ok_or(Malformed::NotAnObject)?;
     Ok(ObservedObject {
         object,

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::values::{flag_at, id_at, number_at, text_at};
+use super::details::Details;
+use super::values::{first_id, flag_at, id_at, number_at, text_at};
 use crate::ids::ObjectId;
 use crate::money::Currency;
 
@@ -57,12 +58,12 @@ pub struct Fields {
     /// The charge it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charge: Option<ObjectId>,
-    /// Start of a subscription's current period, seconds since 1970.
+    /// A charge's `payment_method_details.type`, for instance `sepa_debit`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub period_start: Option<i64>,
-    /// Its end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub period_end: Option<i64>,
+    pub payment_method_type: Option<String>,
+    /// What only its kind has.
+    #[serde(skip_serializing_if = "Details::is_none")]
+    pub details: Details,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -71,11 +72,24 @@ const fn is_false(flag: &bool) -> bool {
 }
 
 impl Fields {
+    /// An object that is gone: Stripe itself tells no more of one than that, so its last event
+    /// and its retrieval read the same.
+    #[must_use]
+    pub fn deleted(kind: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            deleted: true,
+            ..Self::default()
+        }
+    }
+
     /// Reads an object of this kind.
     #[must_use]
     pub fn read(kind: &str, object: &Value) -> Self {
+        if flag_at(object, "/deleted") == Some(true) {
+            return Self::deleted(kind);
+        }
         let first_number = |paths: &[&str]| paths.iter().find_map(|path| number_at(object, path));
-        let first_id = |paths: &[&str]| paths.iter().find_map(|path| id_at(object, path));
         Self {
             kind: kind.to_owned(),
             status: text_at(object, "/status"),
@@ -87,19 +101,15 @@ impl Fields {
             currency: text_at(object, "/currency").and_then(|code| Currency::parse(&code).ok()),
             captured: flag_at(object, "/captured"),
             disputed: flag_at(object, "/disputed"),
-            deleted: flag_at(object, "/deleted").unwrap_or(false),
+            deleted: false,
             failed_attempt: object
                 .pointer("/last_payment_error")
                 .is_some_and(|error| !error.is_null()),
             customer: id_at(object, "/customer"),
-            payment_intent: first_id(&["/payment_intent", "/payment/payment_intent"]),
-            charge: first_id(&["/charge", "/payment/charge"]),
-            // Since basil a subscription's period lies at its items.
-            period_start: first_number(&[
-                "/current_period_start",
-                "/items/data/0/current_period_start",
-            ]),
-            period_end: first_number(&["/current_period_end", "/items/data/0/current_period_end"]),
+            payment_intent: first_id(object, &["/payment_intent", "/payment/payment_intent"]),
+            charge: first_id(object, &["/charge", "/payment/charge"]),
+            payment_method_type: text_at(object, "/payment_method_details/type"),
+            details: Details::read(kind, object),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::object::Snapshot;
-use super::values::{id_at, undone};
+use super::values::{each_at, id_at, list_at, text_at, undone};
 use crate::envelope::{Decoded, ObjectRef, ObservedObject, Shape};
 use crate::ids::BookingId;
 use crate::routing::claimed;
@@ -44,14 +44,31 @@ pub struct Reading {
     pub links: Vec<Link>,
     /// Which booking its object claims.
     pub claim: Option<Claim>,
+    /// Class of payment method, where there is exactly one: bank debits take days, cards do not.
+    pub payment_method_type: Option<String>,
+}
+
+/// Where an invoice names its subscription: since basil, and before.
+pub(super) const INVOICE_SUBSCRIPTION: &[&str] =
+    &["/parent/subscription_details/subscription", "/subscription"];
+
+/// Whether an event of this type says that its object is gone, even where the object itself
+/// does not. A subscription that is "deleted" is canceled, and stays.
+fn tells_deletion(event_type: &str, kind: &str) -> bool {
+    event_type.ends_with(".deleted") && kind != "subscription"
 }
 
 /// Where an object of each kind names another, and that one's kind.
 fn edges(kind: &str) -> &'static [(&'static str, &'static str)] {
     match kind {
         "refund" | "dispute" => &[("/charge", "charge"), ("/payment_intent", "payment_intent")],
-        "charge" => &[("/payment_intent", "payment_intent")],
-        "payment_intent" => &[("/latest_charge", "charge")],
+        // An invoice is named by its payment only before basil.
+        "charge" => &[
+            ("/payment_intent", "payment_intent"),
+            ("/invoice", "invoice"),
+        ],
+        "payment_intent" => &[("/latest_charge", "charge"), ("/invoice", "invoice")],
+        "subscription" => &[("/latest_invoice", "invoice")],
         "checkout.session" => &[
             ("/payment_intent", "payment_intent"),
             ("/subscription", "subscription"),
@@ -61,7 +78,7 @@ fn edges(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("/subscription", "subscription"),
             ("/parent/subscription_details/subscription", "subscription"),
             ("/payment_intent", "payment_intent"),
-            ("/payments/data/0/payment/payment_intent", "payment_intent"),
+            ("/payments/data/*/payment/payment_intent", "payment_intent"),
             ("/charge", "charge"),
         ],
         "invoice_payment" => &[
@@ -82,12 +99,17 @@ pub fn read_event(decoded: &Decoded<'_>) -> Reading {
     };
     let value = decoded.object();
     let previous = decoded.previous_attributes();
+    let fields = if tells_deletion(&envelope.event_type, &object.kind) {
+        Fields::deleted(&object.kind)
+    } else {
+        Fields::read(&object.kind, &value)
+    };
     let snapshot = Snapshot {
         at: envelope.created,
         source_id: envelope.id.to_string(),
         observed: false,
         creation: envelope.event_type.ends_with(".created"),
-        fields: Fields::read(&object.kind, &value),
+        fields,
         before: previous
             .is_object()
             .then(|| Fields::read(&object.kind, &undone(&value, &previous))),
@@ -117,15 +139,15 @@ pub fn read_observation(
 fn reading(object: ObjectRef, value: &Value, snapshot: Snapshot) -> Reading {
     let links = edges(&object.kind)
         .iter()
-        .filter_map(|(path, kind)| {
-            let to = ObjectRef {
-                kind: (*kind).to_owned(),
-                id: id_at(value, path)?,
-            };
-            (to.id != object.id).then(|| Link {
-                from: object.clone(),
-                to,
-            })
+        .flat_map(|(path, kind)| {
+            each_at(value, path)
+                .into_iter()
+                .filter_map(move |found| Some(((*kind).to_owned(), id_at(found, "")?)))
+        })
+        .filter(|(_, id)| *id != object.id)
+        .map(|(kind, id)| Link {
+            from: object.clone(),
+            to: ObjectRef { kind, id },
         })
         .collect();
     let claim = claimed(&object.kind, value).map(|booking_id| Claim {
@@ -134,8 +156,29 @@ fn reading(object: ObjectRef, value: &Value, snapshot: Snapshot) -> Reading {
         booking_id,
     });
     Reading {
+        payment_method_type: payment_method_type(&object.kind, value),
         object: Some((object, snapshot)),
         links,
         claim,
     }
+}
+
+/// The class of payment method that an object was, or can only be, paid with.
+fn payment_method_type(kind: &str, value: &Value) -> Option<String> {
+    if kind == "payment_method" {
+        return text_at(value, "/type");
+    }
+    let used = [
+        "/payment_method_details/type",
+        "/latest_charge/payment_method_details/type",
+        "/charges/data/0/payment_method_details/type",
+        "/payment_method/type",
+    ];
+    let only = || match list_at(value, "/payment_method_types") {
+        [one] => text_at(one, ""),
+        _ => None,
+    };
+    used.iter()
+        .find_map(|path| text_at(value, path))
+        .or_else(only)
 }

@@ -5,7 +5,11 @@
 
 use serde_json::Value;
 
+use crate::envelope::MAX_CREATED;
 use crate::ids::ObjectId;
+
+/// Most elements of one list that are looked at.
+const MAX_ELEMENTS: usize = 100;
 
 /// The text at a JSON pointer.
 #[must_use]
@@ -19,6 +23,21 @@ pub fn text_at(value: &Value, pointer: &str) -> Option<String> {
 #[must_use]
 pub fn number_at(value: &Value, pointer: &str) -> Option<i64> {
     value.pointer(pointer)?.as_i64()
+}
+
+/// The time at a JSON pointer, seconds since 1970; absurd ones read as absent.
+#[must_use]
+pub fn time_at(value: &Value, pointer: &str) -> Option<i64> {
+    number_at(value, pointer).filter(|at| (0..=MAX_CREATED).contains(at))
+}
+
+/// The list at a JSON pointer; empty where there is none.
+#[must_use]
+pub fn list_at<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 /// The truth value at a JSON pointer.
@@ -35,7 +54,27 @@ pub fn id_at(value: &Value, pointer: &str) -> Option<ObjectId> {
     ObjectId::parse(id).ok()
 }
 
-/// The object as it was before: `previous` laid over it, objects merged, everything else
+/// The first of these JSON pointers that holds an id.
+#[must_use]
+pub fn first_id(value: &Value, pointers: &[&str]) -> Option<ObjectId> {
+    pointers.iter().find_map(|pointer| id_at(value, pointer))
+}
+
+/// Every value at a JSON pointer in which one segment may be `*`: each element of a list, in
+/// its order; at most [`MAX_ELEMENTS`].
+pub fn each_at<'a>(value: &'a Value, pointer: &str) -> Vec<&'a Value> {
+    match pointer.split_once("/*") {
+        None => value.pointer(pointer).into_iter().collect(),
+        Some((list, rest)) => list_at(value, list)
+            .iter()
+            .take(MAX_ELEMENTS)
+            .filter_map(|element| element.pointer(rest))
+            .collect(),
+    }
+}
+
+/// The object as it was before: `previous` laid over it, objects merged, elements of lists
+/// merged with the element of the same `id` (or place, where they have none), everything else
 /// replaced.
 #[must_use]
 pub fn undone(object: &Value, previous: &Value) -> Value {
@@ -50,6 +89,17 @@ pub fn undone(object: &Value, previous: &Value) -> Value {
             }
             Value::Object(merged)
         }
+        (Value::Array(now), Value::Array(before)) => before
+            .iter()
+            .enumerate()
+            .map(|(place, old)| {
+                let new = match old.get("id") {
+                    Some(id) => now.iter().find(|new| new.get("id") == Some(id)),
+                    None => now.get(place).filter(|new| new.is_object()),
+                };
+                new.map_or_else(|| old.clone(), |new| undone(new, old))
+            })
+            .collect(),
         (_, old) => old.clone(),
     }
 }
