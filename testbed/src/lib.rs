@@ -7,6 +7,7 @@ pub mod bench;
 pub mod demo;
 pub mod exec;
 pub mod faults;
+pub mod histories;
 pub mod send;
 pub mod services;
 pub mod stack;

@@ -24,8 +24,10 @@ pub struct Snapshot {
     pub source_id: String,
     /// It was retrieved, not sent.
     pub observed: bool,
-    /// It is the event of the object's creation: anything else of that second came after.
-    pub creation: bool,
+    /// It is the event of the object's entering its phase, which happens once: anything else of
+    /// that phase and second came after.
+    #[serde(alias = "creation")]
+    pub entry: bool,
     /// What it was like.
     pub fields: Fields,
     /// What it was like just before, where the event tells.
@@ -49,13 +51,13 @@ impl Snapshot {
         (
             self.at,
             self.observed,
-            self.creation,
+            self.entry,
             &self.fields,
             &self.before,
         ) == (
             other.at,
             other.observed,
-            other.creation,
+            other.entry,
             &other.fields,
             &other.before,
         )
@@ -256,7 +258,7 @@ fn only<'a>(all: &[&'a Snapshot]) -> Option<&'a Snapshot> {
         .then_some(*first)
 }
 
-/// Rule 2: same phase, same second. The creation came first; of the others, the one that a
+/// Rule 2: same phase, same second. The entry came first; of the others, the one that a
 /// chain of "this is what it was like before me" reaches from all.
 fn explained<'a>(all: &[&'a Snapshot]) -> Option<&'a Snapshot> {
     let first = all.first()?;
@@ -266,11 +268,7 @@ fn explained<'a>(all: &[&'a Snapshot]) -> Option<&'a Snapshot> {
     {
         return None;
     }
-    let changes: Vec<&'a Snapshot> = all
-        .iter()
-        .filter(|member| !member.creation)
-        .copied()
-        .collect();
+    let changes: Vec<&'a Snapshot> = all.iter().filter(|member| !member.entry).copied().collect();
     if let Some(same) = only(&changes) {
         return Some(same);
     }
@@ -279,9 +277,17 @@ fn explained<'a>(all: &[&'a Snapshot]) -> Option<&'a Snapshot> {
         .copied()
         .filter(|end| reached_from_all(&changes, end));
     match (last.next(), last.next()) {
-        (Some(winner), None) => Some(winner),
+        (Some(winner), None) if !changes.iter().any(|one| may_come_last(one, winner)) => {
+            Some(winner)
+        }
         (Some(_) | None, _) => None,
     }
+}
+
+/// A change that does not say what was before may have come at any place, so also last: the
+/// object may have left that state and come back to it within the second.
+fn may_come_last(change: &Snapshot, end: &Snapshot) -> bool {
+    change.before.is_none() && change.fields != end.fields
 }
 
 fn reached_from_all(changes: &[&Snapshot], end: &Snapshot) -> bool {
@@ -326,7 +332,7 @@ mod tests {
             at,
             source_id: id.into(),
             observed: false,
-            creation: false,
+            entry: false,
             fields: intent(status),
             before: before.map(intent),
         }
@@ -388,8 +394,26 @@ mod tests {
     }
 
     #[test]
+    fn a_change_that_explains_nothing_may_have_come_last() {
+        let back = event("evt_1", 10, "requires_action", None);
+        let left = event("evt_2", 10, "processing", Some("requires_action"));
+        assert_eq!(shown(&folded(&[back.clone(), left.clone()])).1, false);
+        // Unless nothing can lie before it.
+        let made = Snapshot {
+            entry: true,
+            ..back
+        };
+        assert_eq!(shown(&folded(&[made, left])), ("processing".into(), true));
+    }
+
+    #[test]
     fn a_missing_middle_link_is_a_doubt_until_it_comes() {
-        let a = event("evt_a", 10, "requires_confirmation", None);
+        let a = event(
+            "evt_a",
+            10,
+            "requires_confirmation",
+            Some("requires_payment_method"),
+        );
         let b = event(
             "evt_b",
             10,
@@ -408,7 +432,7 @@ mod tests {
     #[test]
     fn the_creation_loses_to_anything_of_its_second() {
         let created = Snapshot {
-            creation: true,
+            entry: true,
             ..event("evt_z", 10, "requires_payment_method", None)
         };
         let state = folded(&[event("evt_a", 10, "processing", None), created]);

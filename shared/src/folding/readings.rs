@@ -58,6 +58,33 @@ fn tells_deletion(event_type: &str, kind: &str) -> bool {
     event_type.ends_with(".deleted") && kind != "subscription"
 }
 
+/// Whether an event of this type tells that its object entered the phase it is in, which happens
+/// once in its life: it was made, or took a step that has no way back.
+/// Source: <https://docs.stripe.com/api/events/types>.
+fn tells_entry(event_type: &str) -> bool {
+    event_type.ends_with(".created")
+        || matches!(
+            event_type,
+            "charge.failed"
+                | "charge.pending"
+                | "charge.succeeded"
+                | "checkout.session.completed"
+                | "checkout.session.expired"
+                | "customer.subscription.deleted"
+                | "invoice.finalized"
+                | "invoice.marked_uncollectible"
+                | "invoice.paid"
+                | "invoice.voided"
+                | "payment_intent.canceled"
+                | "payment_intent.succeeded"
+                | "payout.canceled"
+                | "payout.failed"
+                | "payout.paid"
+                | "setup_intent.canceled"
+                | "setup_intent.succeeded"
+        )
+}
+
 /// Where an object of each kind names another, and that one's kind.
 fn edges(kind: &str) -> &'static [(&'static str, &'static str)] {
     match kind {
@@ -108,7 +135,7 @@ pub fn read_event(decoded: &Decoded<'_>) -> Reading {
         at: envelope.created,
         source_id: envelope.id.to_string(),
         observed: false,
-        creation: envelope.event_type.ends_with(".created"),
+        entry: tells_entry(&envelope.event_type),
         fields,
         before: previous
             .is_object()
@@ -129,7 +156,7 @@ pub fn read_observation(
         at: observed_at,
         source_id: observation_id.to_owned(),
         observed: true,
-        creation: false,
+        entry: false,
         fields: Fields::read(&observed.object.kind, &value),
         before: None,
     };

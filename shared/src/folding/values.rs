@@ -61,7 +61,7 @@ pub fn first_id(value: &Value, pointers: &[&str]) -> Option<ObjectId> {
 }
 
 /// Every value at a JSON pointer in which one segment may be `*`: each element of a list, in
-/// its order; at most [`MAX_ELEMENTS`].
+/// its order; at most 100.
 pub fn each_at<'a>(value: &'a Value, pointer: &str) -> Vec<&'a Value> {
     match pointer.split_once("/*") {
         None => value.pointer(pointer).into_iter().collect(),

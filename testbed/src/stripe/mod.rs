@@ -17,7 +17,7 @@ mod handle;
 mod history;
 mod inner;
 mod model;
-mod random;
+pub(crate) mod random;
 mod server;
 mod signing;
 mod stats;
