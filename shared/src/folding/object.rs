@@ -397,7 +397,7 @@ mod tests {
     fn a_change_that_explains_nothing_may_have_come_last() {
         let back = event("evt_1", 10, "requires_action", None);
         let left = event("evt_2", 10, "processing", Some("requires_action"));
-        assert_eq!(shown(&folded(&[back.clone(), left.clone()])).1, false);
+        assert!(!shown(&folded(&[back.clone(), left.clone()])).1);
         // Unless nothing can lie before it.
         let made = Snapshot {
             entry: true,

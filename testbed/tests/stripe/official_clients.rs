@@ -140,3 +140,15 @@ async fn the_official_node_client_pages_retrieves_and_verifies() {
     )
     .await;
 }
+
+/// The list that the processor is tested with. After a new release of the client:
+/// `node testbed/tests/stripe/event_types.mjs target/stripe-node > testbed/event-types.txt`.
+#[test]
+fn the_list_of_event_types_is_the_official_clients() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stripe/event_types.mjs");
+    let listed = run(
+        Command::new("node").arg(script).arg(node_modules()),
+        "node is needed (Debian: apt-get install nodejs)",
+    );
+    assert_eq!(listed, include_str!("../../event-types.txt"));
+}
