@@ -10,10 +10,10 @@ TESTBED := target/release/testbed
 # One place for what is built, whatever the caller's environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help deps build python node test demo up down bench lint
+.PHONY: help deps build python node test demo up down histories bench lint
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install the C compiler, make and perl that a build needs (Debian)
 	@missing=; \
@@ -61,6 +61,9 @@ up: build ## Kafka, Postgres, the fake Stripe and the services, left running; ad
 
 down: ## stop what `make up` started
 	@if [ -x $(TESTBED) ]; then $(TESTBED) down; else echo "nothing is built, so nothing of ours is up"; fi
+
+histories: ## made-up lives of Stripe objects, folded in any order: how often Stripe must be asked
+	$(CARGO) test --release --locked --quiet -p shared --test it -- ten_thousand_histories --nocapture
 
 bench: build ## the benchmarks beside the floors, as a table and .bookend/bench.json
 	$(TESTBED) bench

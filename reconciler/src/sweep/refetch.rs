@@ -1,6 +1,6 @@
 //! The refetches that the processor asks for: retrieve one object, publish what Stripe answered.
 //!
-//! Invariants: one observation answers one wish; a wish is done only when the log acknowledged its
+//! Invariants: one call answers all wishes about one object that are due; a wish is done only when the log acknowledged its
 //! observation; an answer that is too early to decide the tie is not published but asked for
 //! again; what can never succeed is marked so with its reason.
 //!
@@ -62,7 +62,7 @@ impl WishError {
 }
 
 impl<L: EventLog> Engine<L> {
-    /// Carries out the wishes that are due, one after the other.
+    /// Carries out the wishes that are due, one object after the other.
     ///
     /// # Errors
     /// [`SweepError::Store`]; wishes not marked are carried out again, which changes nothing.
@@ -76,46 +76,50 @@ impl<L: EventLog> Engine<L> {
             })
             .await?;
         let mut figures = Refetched::default();
-        for wish in due {
-            let (id, attempts) = (wish.id, wish.attempts);
-            match self.carry_out(&wish).await {
-                Ok(observation) => {
-                    figures.done += 1;
-                    self.reader
-                        .store
-                        .run("refetch_done", move |connection| {
-                            refetches::done(connection, id, &observation)
-                        })
-                        .await?;
-                }
-                Err(error) => {
-                    let told = shared::error::chain(&error);
-                    let permanent = error.is_permanent();
-                    tracing::warn!(
-                        object.id = wish.object_id,
-                        permanent,
-                        error = told,
-                        "refetch failed"
-                    );
-                    if permanent {
-                        figures.failed += 1;
-                    } else {
-                        figures.later += 1;
-                    }
-                    self.reader
-                        .store
-                        .run("refetch_not_done", move |connection| {
-                            if permanent {
-                                refetches::failed(connection, id, &told)
-                            } else {
-                                refetches::later(connection, id, pause_before(attempts), &told)
-                            }
-                        })
-                        .await?;
-                }
-            }
+        for wishes in by_object(due) {
+            self.answer(&wishes, &mut figures).await?;
         }
         Ok(figures)
+    }
+
+    /// One call for all wishes about one object, and the mark of each.
+    async fn answer(&self, wishes: &[Refetch], figures: &mut Refetched) -> Result<(), SweepError> {
+        // The latest second in doubt: an answer that is late enough for it is for all.
+        let Some(latest) = wishes.iter().max_by_key(|wish| wish.tied_at) else {
+            return Ok(());
+        };
+        let outcome = self.carry_out(latest).await;
+        let failure = outcome.as_ref().err().map(|error| {
+            let told = shared::error::chain(error);
+            let permanent = error.is_permanent();
+            tracing::warn!(
+                object.id = latest.object_id,
+                permanent,
+                error = told,
+                "refetch failed"
+            );
+            (told, permanent)
+        });
+        for wish in wishes {
+            let (id, attempts) = (wish.id, wish.attempts);
+            let (observation, failure) = (outcome.as_ref().ok().cloned(), failure.clone());
+            match &failure {
+                None => figures.done += 1,
+                Some((_, true)) => figures.failed += 1,
+                Some((_, false)) => figures.later += 1,
+            }
+            self.reader
+                .store
+                .run("refetch_mark", move |connection| match failure {
+                    None => refetches::done(connection, id, &observation.unwrap_or_default()),
+                    Some((told, true)) => refetches::failed(connection, id, &told),
+                    Some((told, false)) => {
+                        refetches::later(connection, id, pause_before(attempts), &told)
+                    }
+                })
+                .await?;
+        }
+        Ok(())
     }
 
     /// Returns the id of the observation that was acknowledged.
@@ -144,6 +148,23 @@ impl<L: EventLog> Engine<L> {
         self.publisher.publish(made.record).await?;
         Ok(made.id)
     }
+}
+
+/// Wishes by the object they are about, each object at the place of its first wish.
+fn by_object(due: Vec<Refetch>) -> Vec<Vec<Refetch>> {
+    let mut groups: Vec<Vec<Refetch>> = Vec::new();
+    for wish in due {
+        let same = |group: &&mut Vec<Refetch>| {
+            group.first().is_some_and(|first| {
+                (&first.account, &first.object_id) == (&wish.account, &wish.object_id)
+            })
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(wish),
+            None => groups.push(vec![wish]),
+        }
+    }
+    groups
 }
 
 /// Seconds before the next attempt, after `attempts` that failed.

@@ -110,3 +110,21 @@ async fn second_in_doubt_must_have_passed_by_stripes_clock() {
     assert_eq!((early.done, rig.topic.count().await), (0, 0));
     assert_eq!(state(&rig), "pending");
 }
+
+#[tokio::test]
+async fn object_that_is_wished_for_twice_is_retrieved_once() {
+    let rig = Rig::new().await;
+    rig.stripe.put_object(None, intent("pi_1", "succeeded", 7));
+    for (fingerprint, reason, age) in [("first", "tie", 60), ("second", "thin", 10)] {
+        rig.database.execute(&format!(
+            "INSERT INTO refetches (object_id, object_type, fingerprint, reason, tied_at) \
+             VALUES ('pi_1', 'payment_intent', '{fingerprint}', '{reason}', to_timestamp({}))",
+            now() - age
+        ));
+    }
+    assert_eq!(rig.engine().await.refetch().await.unwrap().done, 2);
+    assert_eq!(rig.stripe.stats().api_reads, 1);
+    assert_eq!(rig.topic.count().await, 1);
+    let same = "SELECT count(DISTINCT observation_id)::text AS t FROM refetches";
+    assert_eq!(rig.database.text(same).as_deref(), Some("1"));
+}

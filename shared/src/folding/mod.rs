@@ -45,4 +45,6 @@ pub use readings::{Claim, Link, Reading, read_event, read_observation};
 pub const FOLD_VERSION: i32 = 3;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod properties;

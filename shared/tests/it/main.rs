@@ -9,5 +9,6 @@
 )]
 
 mod edges;
+mod fuzz;
 mod histories;
 mod schema;
