@@ -154,7 +154,7 @@ fn absorb(
         }
     }
     ask_for_thin(world, item, own.as_ref());
-    if !item.thin && item.kind == RowKind::Event {
+    if item.kind == RowKind::Event && item.reading.object.is_some() {
         world.snapshots.insert(item.id.clone());
         let answered = thin_fingerprint(&item.id);
         world.refetches.retain(|wish| wish.fingerprint != answered);

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
+use shared::envelope::MAX_CREATED;
 use shared::folding::Fields;
 use shared::folding::details::{
     Account, Customer, Details, Invoice, Payout, Subscription, Summary,
@@ -60,7 +61,7 @@ pub fn project(object: &ObjectRow) -> Option<Projection> {
         Details::Account(it) => plain("account.changed", Table::Accounts, account(fields, it)),
         Details::Summary(it) => summary(fields, it),
     };
-    let as_of = time(Some(winner.snapshot.at));
+    let as_of = time(Some(winner.snapshot.at.clamp(0, MAX_CREATED)));
     if let Some((table, row)) = &mut projection.row {
         row.insert("id".into(), object.key.id.clone().into());
         if matches!(table, Table::Subscriptions | Table::Invoices) {
@@ -85,7 +86,14 @@ pub fn project(object: &ObjectRow) -> Option<Projection> {
 pub fn state(projection: &Projection) -> Value {
     let strip = |row: &Map<String, Value>| {
         let mut row = row.clone();
-        for name in ["account", "id", "settled", "as_of", "source_id"] {
+        for name in [
+            "account",
+            "id",
+            "settled",
+            "as_of",
+            "source_id",
+            "booking_id",
+        ] {
             row.remove(name);
         }
         row
@@ -116,9 +124,10 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// RFC 3339, UTC, as Postgres and JSON readers take it.
+/// RFC 3339, UTC, as Postgres and JSON readers take it; up to the year 9999.
 fn time(seconds: Option<i64>) -> Value {
     seconds
+        .filter(|at| *at <= MAX_CREATED)
         .and_then(|at| DateTime::from_timestamp(at, 0))
         .map_or(Value::Null, |at| {
             at.to_rfc3339_opts(SecondsFormat::Secs, true).into()

@@ -158,3 +158,20 @@ fn a_state_that_is_reached_again_is_told_again() {
         Some("processing,requires_action,processing")
     );
 }
+
+#[test]
+fn a_booking_that_ends_unpaid_is_a_fact() {
+    let harness = Harness::new();
+    let _processor = harness.start();
+    let object = json!({"id": "cs_1", "object": "checkout.session", "status": "expired", "payment_status": "unpaid", "amount_total": 500, "currency": "jpy", "payment_intent": null, "metadata": {"booking_id": "b-1"}});
+    harness.publish(&event(
+        "evt_1",
+        1_790_000_000,
+        "checkout.session.expired",
+        object,
+        Value::Null,
+    ));
+    harness.eventually_status("b-1", "canceled");
+    let told = "SELECT payload->'state'->>'status' FROM outbox WHERE key = 'b-1'";
+    assert_eq!(harness.text(told).as_deref(), Some("canceled"));
+}

@@ -88,8 +88,7 @@ fn replaced(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
 }
 
 fn each_bent(check: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
-    let rounds = std::env::var("FUZZ_ROUNDS")
-        .ok()
+    let rounds = option_env!("FUZZ_ROUNDS")
         .and_then(|text| text.parse().ok())
         .unwrap_or(ROUNDS);
     for (name, body) in corpus() {

@@ -394,3 +394,24 @@ fn versions_before_and_since_basil_end_in_the_same_rows() {
     let (new, old) = (tell(&story(false), None), tell(&story(true), None));
     assert_eq!(super::everything(&new), super::everything(&old));
 }
+
+#[test]
+fn odd_subscriptions_are_rows_and_no_dead_letters() {
+    let twice = json!({"items": {"data": [item("si_1", "price_a", 30), item("si_1", "price_b", 30)]},
+        "trial_end": i64::MAX, "cancel_at": -1, "start_date": 253_402_300_799_i64});
+    let story = [step(
+        "everything at once",
+        (0, "customer.subscription.updated"),
+        first(subscription("of_tomorrow", twice)),
+        &[
+            (STATUS, "of_tomorrow"),
+            (ACCESS, "price_a false"),
+            (
+                "SELECT coalesce(trial_end, cancel_at)::text FROM subscriptions",
+                "-",
+            ),
+        ],
+    )];
+    let told = tell(&story, None);
+    assert_eq!(told.number("SELECT count(*) FROM dead_letters"), 0);
+}

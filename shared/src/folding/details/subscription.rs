@@ -77,6 +77,8 @@ impl Subscription {
             .filter_map(|item| Item::read(item, period_end))
             .collect();
         items.sort_unstable();
+        // Two with one id would be two rows under one key.
+        items.dedup_by(|next, first| next.id == first.id);
         let more = flag_at(object, "/items/has_more").unwrap_or(false);
         Self {
             start_date: time_at(object, "/start_date").or_else(|| time_at(object, "/created")),

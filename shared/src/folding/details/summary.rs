@@ -55,6 +55,8 @@ impl Summary {
             })
             .collect();
         features.sort_unstable();
+        // Two with one id would be two rows under one key.
+        features.dedup_by(|next, first| next.id == first.id);
         let more = flag_at(object, "/entitlements/has_more").unwrap_or(false);
         Self {
             features,
