@@ -51,7 +51,7 @@ fn nothing_waits_where_progress_has_reached_the_end() {
     topics.append(0, "one");
     progress(&mut ledger, &topics.events, 0, 1);
     ledger.execute(
-        "INSERT INTO outbox (id, booking_id, kind, payload)
+        "INSERT INTO outbox (id, key, kind, payload)
          VALUES ('a', 'bk_1', 'booking.changed', '{}')",
     );
     let json = lag(&ledger, &topics).json();

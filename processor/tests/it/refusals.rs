@@ -92,7 +92,7 @@ fn the_service_role_cannot_rewrite_or_delete_evidence() {
         ),
         (
             "bookend_reconciler",
-            "INSERT INTO outbox (id, booking_id, kind, payload) VALUES ('x', 'x', 'x', '{}')",
+            "INSERT INTO outbox (id, key, kind, payload) VALUES ('x', 'x', 'x', '{}')",
         ),
         (
             "bookend_console",

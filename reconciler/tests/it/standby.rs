@@ -47,7 +47,7 @@ async fn reconcilers_role_can_not_write_what_only_the_processor_writes() {
         "DELETE FROM events",
         "INSERT INTO bookings (id, updated_by) VALUES ('B', 'x')",
         "UPDATE objects SET status = 'x'",
-        "INSERT INTO outbox (id, booking_id, kind, payload) VALUES ('1', 'B', 'k', '{}')",
+        "INSERT INTO outbox (id, key, kind, payload) VALUES ('1', 'B', 'k', '{}')",
         "UPDATE partition_progress SET next_offset = 0",
         "DELETE FROM findings",
     ] {
