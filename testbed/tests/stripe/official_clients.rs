@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::json;
@@ -42,8 +43,14 @@ fn python() -> PathBuf {
     python
 }
 
+/// Two tests need the Node client: one installs it, the other waits.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
 /// The folder below which Node finds the client.
 fn node_modules() -> PathBuf {
+    let _one = INSTALLING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = target("stripe-node");
     let installed = folder.join(format!("{NODE}.installed"));
     if !installed.exists() {
