@@ -14,10 +14,10 @@ use shared::db::{Limits, run_tx};
 use shared::error::chain;
 
 use crate::apply::fold::{ask_for_ties, reassign_all, refold};
-use crate::apply::graph::{Key, StoredClaim};
 use crate::apply::world::Cause;
-use crate::apply::{ApplyError, Plan, REGISTERED, Rules, Step, load, write_world};
+use crate::apply::{ApplyError, Plan, Rules, Step, load, write_world};
 use crate::store::registrations::{StoredRegistration, concerned, mark_folded, not_folded};
+use shared::folding::graph::{Key, REGISTERED, StoredClaim};
 
 /// Name of the transaction, as in `updated_by`.
 const FOLD_REGISTRATIONS: &str = "fold_registrations";

@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod db;
 pub mod diffs;

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use shared::folding::{Member, fold_booking};
 
 use super::facts::{of_booking, of_object};
-use super::graph::Key;
 use super::world::{Cause, Contradiction, Known, Refetch, Shown, Told, Transition, World};
 use crate::item::{Readable, RowKind};
+use shared::folding::graph::Key;
 
 /// What one readable record came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,8 +127,8 @@ fn absorb(
         .map(|object| key(item, object.id.as_str()));
     if let (Some(own), Some(claim)) = (&own, &item.reading.claim) {
         contradict(world, item, own, claim.booking_id.as_str());
-        let claim = super::graph::StoredClaim {
-            rank: super::OWN_METADATA,
+        let claim = shared::folding::graph::StoredClaim {
+            rank: shared::folding::graph::OWN_METADATA,
             at: claim.at,
             source_id: claim.source_id.clone(),
             booking_id: claim.booking_id.as_str().to_owned(),

@@ -12,12 +12,12 @@ use shared::folding::{ObjectState, Registration};
 use shared::ids::{BookingId, ObjectId};
 use shared::money::Currency;
 
-use super::graph::{Key, StoredClaim};
 use super::world::{ObjectRow, World};
 use super::{ApplyError, in_order, sorted};
 use crate::store::objects::StoredObject;
 use crate::store::registrations::StoredRegistration;
 use crate::store::{self, APPLY_BATCH};
+use shared::folding::graph::{Key, StoredClaim};
 
 /// What one record says about belonging.
 #[derive(Debug, Default, Clone)]

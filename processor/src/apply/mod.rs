@@ -6,7 +6,6 @@
 
 pub mod facts;
 pub mod fold;
-pub mod graph;
 mod load;
 pub mod projection;
 pub mod world;
@@ -22,15 +21,10 @@ use crate::item::Item;
 use crate::progress::{Arrival, arrival};
 use crate::store::{self, APPLY_BATCH, progress::Moved};
 use fold::{FoldFailed, Outcome, ask_for_ties, fold_item, tell_objects};
-use graph::{Key, StoredClaim};
+use shared::folding::graph::{Key, OWN_METADATA, StoredClaim};
 
 pub use load::{Plan, Step, load};
 pub use write::write_world;
-
-/// Rank of a claim that the booking application registered.
-pub const REGISTERED: i16 = 0;
-/// Rank of a claim in an object's own metadata.
-pub const OWN_METADATA: i16 = 1;
 
 /// Why a batch was not applied. Nothing of it is left in the database (after an error of
 /// COMMIT: unknown, and the progress row tells at the next attempt).

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-use shared::folding::{BookingView, ObjectState, Registration};
+use shared::folding::{ObjectState, Registration};
 
-use super::graph::{Graph, Key, StoredClaim};
+pub use shared::folding::Shown;
+use shared::folding::graph::{Graph, Key, StoredClaim};
 
 /// One object as locked (or, for a member that the batch does not touch, as read).
 #[derive(Debug, Clone)]
@@ -68,44 +68,6 @@ pub struct Contradiction {
     pub booking_id: String,
     /// What it was decided by.
     pub evidence: serde_json::Value,
-}
-
-/// What a booking shows: the part whose change is a transition.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    /// Status, as in the table of statuses.
-    pub status: String,
-    /// Minor units.
-    pub amount: Option<i64>,
-    /// Three lower-case letters.
-    pub currency: Option<String>,
-    /// Minor units.
-    pub amount_paid: i64,
-    /// Minor units.
-    pub amount_refunded: i64,
-    /// Minor units.
-    pub expected_amount: Option<i64>,
-    /// Three lower-case letters.
-    pub expected_currency: Option<String>,
-    /// `uncertain` or none.
-    pub hold: Option<String>,
-}
-
-impl Shown {
-    /// From a fold's result.
-    #[must_use]
-    pub fn of(view: &BookingView) -> Self {
-        Self {
-            status: view.status.as_str().to_owned(),
-            amount: view.amount,
-            currency: view.currency.as_ref().map(ToString::to_string),
-            amount_paid: view.amount_paid,
-            amount_refunded: view.amount_refunded,
-            expected_amount: view.expected_amount,
-            expected_currency: view.expected_currency.as_ref().map(ToString::to_string),
-            hold: view.uncertain.then(|| "uncertain".to_owned()),
-        }
-    }
 }
 
 /// One booking, locked.

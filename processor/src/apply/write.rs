@@ -7,13 +7,13 @@ use diesel::pg::PgConnection;
 
 use super::ApplyError;
 use super::fold::Outcome;
-use super::graph::{Key, StoredClaim};
 use super::projection::{Table, project};
 use super::world::{ObjectRow, World};
 use crate::item::{Item, Readable};
 use crate::store;
 use crate::store::events::LedgerRow;
 use crate::store::objects::{Columns, ObjectWrite};
+use shared::folding::graph::{Key, StoredClaim};
 
 /// Writes objects, links, claims, bookings, transitions, facts and refetches.
 ///

@@ -4,8 +4,8 @@ use diesel::pg::PgConnection;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 
-use crate::apply::graph::{Key, StoredClaim};
 use crate::apply::world::ObjectRow;
+use shared::folding::graph::{Key, StoredClaim};
 
 /// An object as stored.
 #[derive(Debug, diesel::QueryableByName)]

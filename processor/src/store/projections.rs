@@ -8,8 +8,8 @@ use diesel::sql_types::{Array, Jsonb, Text};
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 use serde_json::{Map, Value};
 
-use crate::apply::graph::Key;
 use crate::apply::projection::Table;
+use shared::folding::graph::Key;
 
 struct Target {
     name: &'static str,

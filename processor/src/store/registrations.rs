@@ -82,7 +82,7 @@ pub fn mark_folded(conn: &mut PgConnection, bookings: &[String]) -> QueryResult<
 pub fn concerned(
     conn: &mut PgConnection,
     bookings: &[String],
-) -> QueryResult<Vec<(crate::apply::graph::Key, String)>> {
+) -> QueryResult<Vec<(shared::folding::graph::Key, String)>> {
     #[derive(diesel::QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
@@ -105,7 +105,7 @@ pub fn concerned(
         .into_iter()
         .map(|row| {
             (
-                crate::apply::graph::Key {
+                shared::folding::graph::Key {
                     account: row.account,
                     id: row.id,
                 },

@@ -23,15 +23,18 @@
 mod booking;
 pub mod details;
 mod fields;
+pub mod graph;
 mod object;
 pub mod phases;
 mod readings;
+mod shown;
 pub mod values;
 
 pub use booking::{BookingView, FoldError, Member, Registration, Status, fold_booking};
 pub use fields::Fields;
 pub use object::{ObjectState, Snapshot, Winner};
 pub use readings::{Claim, Link, Reading, read_event, read_observation};
+pub use shown::Shown;
 
 /// Version of these rules: kept with every disposition and transition they decided.
 ///

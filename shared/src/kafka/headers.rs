@@ -118,6 +118,8 @@ pub struct RecordHeaders {
     pub observed_at: Option<i64>,
     /// Connected account whose list or object it is.
     pub account: Option<String>,
+    /// Replays: the operator's action that published it.
+    pub action_id: Option<String>,
 }
 
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
@@ -150,6 +152,7 @@ impl RecordHeaders {
             ("x-source", Some(self.source.as_str().to_owned())),
             ("x-observed-at", self.observed_at.map(|at| at.to_string())),
             ("x-account", self.account.clone()),
+            ("x-action-id", self.action_id.clone()),
         ];
         fields
             .into_iter()
@@ -198,6 +201,7 @@ impl RecordHeaders {
                 .unwrap_or_default(),
             observed_at: text("x-observed-at").and_then(|at| at.parse().ok()),
             account: text("x-account"),
+            action_id: text("x-action-id"),
         }
     }
 }
@@ -222,6 +226,7 @@ mod tests {
             source: Source::Refetch,
             observed_at: Some(1_700_000_001),
             account: Some("acct_1".into()),
+            action_id: Some("act_1".into()),
         }
     }
 

@@ -10,6 +10,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Rank of a claim that the booking application registered.
+pub const REGISTERED: i16 = 0;
+/// Rank of a claim in an object's own metadata.
+pub const OWN_METADATA: i16 = 1;
+
 /// An object: connected account (empty: our own) and Stripe's id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
