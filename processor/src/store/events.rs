@@ -255,7 +255,7 @@ pub fn stamp(
     .execute(conn)
 }
 
-/// Sets what became of events that waited in a queue.
+/// Sets what became of events that waited in a queue; they count as applied in the order given.
 ///
 /// # Errors
 /// diesel's.
@@ -265,8 +265,10 @@ pub fn settle(
 ) -> QueryResult<usize> {
     sql_query(
         "UPDATE events e SET disposition = n.disposition, booking_id = coalesce(n.booking_id, e.booking_id), \
-           fold_version = $4, apply_seq = nextval('events_apply_seq'), applied_at = NULL \
-         FROM UNNEST($1, $2, $3) AS n (id, disposition, booking_id) \
+           fold_version = $4, apply_seq = n.seq, applied_at = NULL \
+         FROM (SELECT o.id, o.disposition, o.booking_id, nextval('events_apply_seq') AS seq \
+           FROM (SELECT * FROM UNNEST($1, $2, $3) WITH ORDINALITY AS u (id, disposition, booking_id, n) \
+                 ORDER BY u.n) AS o) AS n \
          WHERE e.id = n.id AND e.disposition IN ('parked', 'dead')",
     )
     .bind::<Array<Text>, _>(rows.iter().map(|(id, ..)| *id).collect::<Vec<_>>())

@@ -133,7 +133,14 @@ impl Worker {
         reason: &str,
         probe: bool,
     ) {
-        if !probe {
+        if probe {
+            tracing::debug!(
+                "kafka.partition" = place.partition,
+                "kafka.offset" = place.next_offset,
+                reason,
+                "the head still fails"
+            );
+        } else {
             tracing::error!(
                 "kafka.partition" = place.partition,
                 "kafka.offset" = place.next_offset,
