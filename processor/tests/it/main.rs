@@ -32,6 +32,7 @@ mod progress;
 mod publishing;
 mod refusals;
 mod relay;
+mod restore;
 mod schema;
 mod stories;
 mod topic;
