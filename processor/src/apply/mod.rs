@@ -8,6 +8,7 @@ pub mod facts;
 pub mod fold;
 mod load;
 pub mod projection;
+pub mod refold;
 pub mod world;
 mod write;
 

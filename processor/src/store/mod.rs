@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod progress;
 pub mod projections;
 pub mod refetches;
+pub mod refold;
 pub mod registrations;
 
 /// Name of the batch's transaction, as in `updated_by`.
