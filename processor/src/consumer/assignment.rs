@@ -258,7 +258,7 @@ impl Assignment {
             ),
         }
         self.queues
-            .open(partition, claimed.epoch, claimed.next_offset);
+            .open(partition, claimed.epoch, claimed.next_offset, claimed.held);
         Ok(())
     }
 

@@ -45,6 +45,8 @@ pub struct Batch {
     pub next_offset: i64,
     /// The records, in offset order; never empty.
     pub records: Vec<Record>,
+    /// The partition is held by the brake, and this one record is to show whether it still must be.
+    pub probe: bool,
 }
 
 /// Bounds of the queues.
@@ -69,6 +71,8 @@ pub enum Lost {
     Moved(i64),
     /// Another processor claimed the partition.
     Evicted,
+    /// The brake holds the partition at this offset; its head is tried again after the pause.
+    Held(i64),
 }
 
 struct PartitionQueue {
@@ -81,7 +85,15 @@ struct PartitionQueue {
     paused: bool,
     /// Moved by a worker, and the client not yet told: what arrives is from the old place.
     seeking: bool,
+    /// Held by the brake: when its head is tried next, and how often it was.
+    held: Option<(Instant, u32)>,
 }
+
+/// Pauses between two tries of a held partition's head.
+const PROBE: shared::backoff::Policy = shared::backoff::Policy {
+    base: Duration::from_secs(1),
+    cap: Duration::from_secs(30),
+};
 
 impl PartitionQueue {
     fn clear(&mut self) {
@@ -96,6 +108,7 @@ struct State {
     finished: BTreeMap<i32, i64>,
     seek: bool,
     stopping: bool,
+    paused: bool,
     turn: i32,
 }
 
@@ -125,8 +138,9 @@ impl Queues {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a partition that was claimed under `epoch`, to be read from `next_offset`.
-    pub fn open(&self, partition: i32, epoch: i64, next_offset: i64) {
+    /// Opens a partition that was claimed under `epoch`, to be read from `next_offset`. One that
+    /// was `held` by the brake stays so until its head shows otherwise.
+    pub fn open(&self, partition: i32, epoch: i64, next_offset: i64, held: bool) {
         let queue = PartitionQueue {
             epoch,
             next_offset,
@@ -136,6 +150,7 @@ impl Queues {
             busy: false,
             paused: false,
             seeking: false,
+            held: held.then(|| (Instant::now(), 0)),
         };
         drop(self.state().open.insert(partition, queue));
     }
@@ -236,6 +251,14 @@ impl Queues {
             if state.stopping {
                 return None;
             }
+            if state.paused {
+                state = self
+                    .work
+                    .wait_timeout(state, Duration::from_millis(500))
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+                continue;
+            }
             let now = Instant::now();
             let wait = match ripe(&state, self.limits, now) {
                 Ripe::Now(partition) => {
@@ -273,20 +296,48 @@ impl Queues {
         if state.open.get(&partition).is_some_and(|q| q.epoch == epoch) {
             match lost {
                 Lost::Evicted => drop(state.open.remove(&partition)),
-                Lost::Moved(next_offset) => {
+                Lost::Moved(next_offset) => state.read_again(partition, next_offset),
+                Lost::Held(next_offset) => {
+                    state.read_again(partition, next_offset);
                     if let Some(queue) = state.open.get_mut(&partition) {
-                        queue.busy = false;
-                        queue.clear();
-                        queue.next_offset = next_offset;
-                        queue.fetch_next = next_offset;
-                        queue.seeking = true;
+                        let tries = queue.held.map_or(0, |(_, tries)| tries).saturating_add(1);
+                        let pause = shared::backoff::delay(tries, &PROBE, 1.0);
+                        queue.held = Some((Instant::now() + pause, tries));
                     }
-                    state.seek = true;
                 }
             }
         }
         drop(state);
         self.idle.notify_all();
+    }
+
+    /// A held partition's head was applied, or a person resumed: it goes on.
+    pub fn let_go(&self, partition: i32) {
+        if let Some(queue) = self.state().open.get_mut(&partition) {
+            queue.held = None;
+        }
+        self.work.notify_all();
+    }
+
+    /// Partitions that the brake holds, with their epochs.
+    #[must_use]
+    pub fn held(&self) -> Vec<(i32, i64)> {
+        let state = self.state();
+        let held = state.open.iter().filter(|(_, queue)| queue.held.is_some());
+        held.map(|(partition, queue)| (*partition, queue.epoch))
+            .collect()
+    }
+
+    /// Whether an operator paused consumption.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.state().paused
+    }
+
+    /// Pauses or resumes: a batch that is running is finished, no other is dealt out.
+    pub fn set_paused(&self, paused: bool) {
+        self.state().paused = paused;
+        self.work.notify_all();
     }
 
     /// Whether this claim still is current: a retrying worker stops when it is not.
@@ -327,6 +378,20 @@ impl Queues {
     }
 }
 
+impl State {
+    /// What was fetched is dropped, and the client told to read again from there.
+    fn read_again(&mut self, partition: i32, next_offset: i64) {
+        if let Some(queue) = self.open.get_mut(&partition) {
+            queue.busy = false;
+            queue.clear();
+            queue.next_offset = next_offset;
+            queue.fetch_next = next_offset;
+            queue.seeking = true;
+        }
+        self.seek = true;
+    }
+}
+
 enum Ripe {
     Now(i32),
     In(Duration),
@@ -341,6 +406,12 @@ fn ripe(state: &State, limits: QueueLimits, now: Instant) -> Ripe {
         let Some(first) = queue.records.front().filter(|_| !queue.busy) else {
             continue;
         };
+        if let Some((due, _)) = queue.held
+            && due > now
+        {
+            soonest = soonest.min(due - now);
+            continue;
+        }
         let age = now.saturating_duration_since(first.arrived);
         if queue.records.len() >= limits.batch || age >= limits.linger {
             return Ripe::Now(*partition);
@@ -353,7 +424,8 @@ fn ripe(state: &State, limits: QueueLimits, now: Instant) -> Ripe {
 fn deal(state: &mut State, partition: i32, limit: usize) -> Option<Batch> {
     state.turn = partition;
     let queue = state.open.get_mut(&partition)?;
-    let count = queue.records.len().min(limit);
+    let probe = queue.held.is_some();
+    let count = queue.records.len().min(if probe { 1 } else { limit });
     let records: Vec<Record> = queue.records.drain(..count).collect();
     if records.is_empty() {
         return None;
@@ -365,46 +437,9 @@ fn deal(state: &mut State, partition: i32, limit: usize) -> Option<Batch> {
         epoch: queue.epoch,
         next_offset: queue.next_offset,
         records,
+        probe,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(offset: i64) -> Record {
-        Record {
-            topic: "t".to_owned(),
-            partition: 0,
-            offset,
-            key: String::new(),
-            value: Vec::new(),
-            headers: RecordHeaders::default(),
-            raw_headers: OwnedHeaders::new(),
-            timestamp_ms: None,
-            arrived: Instant::now(),
-        }
-    }
-
-    #[test]
-    fn what_arrives_between_a_move_and_the_seek_is_dropped_and_never_taken_for_a_jump() {
-        let queues = Queues::new(QueueLimits {
-            high: 10,
-            high_bytes: 1_000,
-            low: 1,
-            batch: 10,
-            linger: Duration::ZERO,
-        });
-        queues.open(0, 1, 5);
-        queues.push(record(5));
-        drop(queues.take());
-        queues.lost(0, 1, Lost::Moved(6));
-        // 6 and 7 were in the queue that the move has cleared; the client goes on with 8.
-        queues.push(record(8));
-        assert_eq!(queues.waiting(), 0);
-        assert_eq!(queues.positions(), [(0, 6)]);
-        assert!(queues.take_seek());
-        queues.push(record(6));
-        assert_eq!(queues.positions(), [(0, 7)]);
-    }
-}
+mod tests;

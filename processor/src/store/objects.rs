@@ -100,6 +100,28 @@ pub fn of_bookings(conn: &mut PgConnection, bookings: &[String]) -> QueryResult<
     .load(conn)
 }
 
+/// The bookings that these objects belong to, read without a lock.
+///
+/// # Errors
+/// diesel's.
+pub fn bookings_of(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<String>> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        booking_id: String,
+    }
+    let (accounts, ids) = split(keys);
+    let rows: Vec<Row> = sql_query(
+        "SELECT DISTINCT o.booking_id FROM objects o \
+           JOIN UNNEST($1, $2) AS k (account, id) ON o.account = k.account AND o.id = k.id \
+         WHERE o.booking_id IS NOT NULL ORDER BY 1",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .load(conn)?;
+    Ok(rows.into_iter().map(|row| row.booking_id).collect())
+}
+
 /// A stored link.
 #[derive(Debug, diesel::QueryableByName)]
 pub struct StoredLink {

@@ -215,7 +215,7 @@ fn a_link_that_a_bug_lost_is_found_again_from_the_object_that_makes_it() {
     // The booking itself knows of no dispute.
     assert!(!refold(&mut planted.conn, "b-1").is_change());
     let Refold::Done(done) = attempt(&mut planted.conn, |conn| {
-        refold_object(conn, "", "dp_1", ACTION, RULES, MAX_ROWS)
+        refold_object(conn, ("", "dp_1"), ACTION, RULES, MAX_ROWS)
     }) else {
         panic!("refused");
     };
@@ -307,7 +307,7 @@ fn an_unknown_booking_or_object_is_refused_and_leaves_no_row() {
     );
     for (account, id) in [("", "pi_2"), ("acct_1", "pi_1")] {
         let Refold::Refused(refusal) = attempt(&mut planted.conn, |conn| {
-            refold_object(conn, account, id, ACTION, RULES, MAX_ROWS)
+            refold_object(conn, (account, id), ACTION, RULES, MAX_ROWS)
         }) else {
             panic!("{account}/{id} was folded");
         };

@@ -11,6 +11,7 @@
 mod replace;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use diesel::pg::PgConnection;
 use shared::db::{Bounds, GatherError, Gathered, Reach, gather, ties};
@@ -57,6 +58,20 @@ impl Refolded {
     #[must_use]
     pub fn is_change(&self) -> bool {
         self.objects_changed > 0 || self.ties_changed > 0 || !self.bookings_changed.is_empty()
+    }
+}
+
+impl fmt::Display for Refolded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} objects folded from {} ledger rows: {} objects, {} links and claims, {} bookings changed",
+            self.objects,
+            self.rows,
+            self.objects_changed,
+            self.ties_changed,
+            self.bookings_changed.len()
+        )
     }
 }
 
@@ -132,8 +147,7 @@ pub fn refold_booking(
 /// As [`refold_booking`].
 pub fn refold_object(
     conn: &mut PgConnection,
-    account: &str,
-    object_id: &str,
+    (account, object_id): (&str, &str),
     action_id: &str,
     rules: Rules,
     max_rows: usize,
