@@ -7,7 +7,9 @@
 use diesel::pg::PgConnection;
 use shared::commands::{Command, Decision, Wish};
 use shared::db::run_tx;
+use shared::error::chain;
 
+use super::refold::{MAX_ROWS, Refold, refold_booking, refold_object};
 use super::{Applied, ApplyError, Place, Rules, advance, drain, note_jumps};
 use crate::item::{CommandItem, Item};
 use crate::store::actions::ItemResult;
@@ -91,8 +93,12 @@ fn effect(conn: &mut PgConnection, item: &CommandItem, rules: Rules) -> Result<D
         action_id, wish, ..
     } = &item.command;
     match wish {
-        Wish::Refold { .. } | Wish::RefoldObject { .. } => {
-            Ok(Done::failed("this version refolds nothing"))
+        Wish::Refold { booking_id } => {
+            refold_booking(conn, booking_id, action_id, rules, MAX_ROWS).map(refolded)
+        }
+        Wish::RefoldObject { account, object_id } => {
+            let object = (account.as_str(), object_id.as_str());
+            refold_object(conn, object, action_id, rules, MAX_ROWS).map(refolded)
         }
         Wish::Release { booking_id } => release(conn, booking_id),
         Wish::Skip {
@@ -109,6 +115,14 @@ fn effect(conn: &mut PgConnection, item: &CommandItem, rules: Rules) -> Result<D
             *status,
             action_id,
         ),
+    }
+}
+
+fn refolded(refold: Refold) -> Done {
+    match refold {
+        Refold::Refused(refusal) => Done::failed(chain(&refusal)),
+        Refold::Done(done) if done.is_change() => Done::applied(done.to_string()),
+        Refold::Done(done) => Done::no_change(done.to_string()),
     }
 }
 

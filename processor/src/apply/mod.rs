@@ -16,6 +16,7 @@ pub mod park;
 mod plan;
 pub mod projection;
 mod queue;
+pub mod refold;
 pub mod world;
 mod write;
 

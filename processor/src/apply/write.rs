@@ -8,12 +8,13 @@ use diesel::pg::PgConnection;
 use super::ApplyError;
 use super::fold::Outcome;
 use super::projection::{Table, project};
-use super::world::{ObjectRow, World};
+use super::world::World;
 use crate::item::{Item, Readable, Reason};
 use crate::store;
 use crate::store::actions::ItemResult;
 use crate::store::events::LedgerRow;
-use crate::store::objects::{Columns, ObjectWrite};
+use crate::store::objects::ObjectWrite;
+use shared::folding::Columns;
 use shared::folding::graph::{Key, StoredClaim};
 
 /// Writes objects, links, claims, bookings, transitions, facts and refetches.
@@ -102,29 +103,10 @@ fn object_writes(world: &World) -> Result<Vec<ObjectWrite<'_>>, ApplyError> {
             Ok(ObjectWrite {
                 row,
                 state,
-                columns: columns(row),
+                columns: Columns::of(&row.state),
             })
         })
         .collect()
-}
-
-fn columns(row: &ObjectRow) -> Columns {
-    let Some(winner) = row.state.winner() else {
-        return Columns {
-            settled: true,
-            ..Columns::default()
-        };
-    };
-    let fields = &winner.snapshot.fields;
-    Columns {
-        status: fields.status.clone(),
-        amount: fields.amount,
-        amount_paid: fields.amount_received.or(fields.amount_captured),
-        amount_refunded: fields.amount_refunded,
-        currency: fields.currency.as_ref().map(ToString::to_string),
-        customer: fields.customer.as_ref().map(ToString::to_string),
-        settled: winner.settled,
-    }
 }
 
 /// Keeps an item's outcome until the ledger is written.

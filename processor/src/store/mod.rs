@@ -17,6 +17,7 @@ pub mod parked;
 pub mod progress;
 pub mod projections;
 pub mod refetches;
+pub mod refold;
 pub mod registrations;
 
 /// Name of the batch's transaction, as in `updated_by`.
