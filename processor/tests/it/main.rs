@@ -35,6 +35,7 @@ mod refold;
 mod refusals;
 mod relay;
 mod restore;
+mod runbooks;
 mod schema;
 mod stories;
 mod topic;
