@@ -15,24 +15,41 @@ use crate::settings;
 /// libpq reckons in whole seconds of the clock: a connection is given up this much early.
 const CONNECT_EARLY: Duration = Duration::from_secs(1);
 
-/// Connects with `DATABASE_URL`, checks the schema, runs `work` and ends the transaction.
-///
-/// `limit` bounds the connecting and each statement; the server ends what takes longer.
-///
-/// # Errors
-/// 78 without a URL, 6 on a schema older than this program, 124 when `limit` was reached, else
-/// `work`'s own. Nothing was changed in any case.
-pub(crate) fn read<T>(
+/// A connection whose transactions each have the same limit.
+pub(crate) struct Session {
+    connection: PgConnection,
     limit: Duration,
-    name: &'static str,
-    work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let url = settings::secret("DATABASE_URL")?.ok_or_else(|| Failure::Configuration {
-        what: "DATABASE_URL (or DATABASE_URL_FILE) is not set".to_owned(),
-    })?;
-    let started = Instant::now();
-    let outcome = connect(&url, limit).and_then(|mut connection| {
-        db::run_tx(&mut connection, name, |connection| {
+}
+
+impl Session {
+    /// Connects with `DATABASE_URL` and checks the schema.
+    ///
+    /// # Errors
+    /// 78 without a URL, 6 on a schema older than this program, 124 when `limit` was reached.
+    pub(crate) fn open(limit: Duration) -> Result<Self, Failure> {
+        let url = settings::secret("DATABASE_URL")?.ok_or_else(|| Failure::Configuration {
+            what: "DATABASE_URL (or DATABASE_URL_FILE) is not set".to_owned(),
+        })?;
+        let started = Instant::now();
+        let connection = timed(started, limit, connect(&url, limit))?;
+        Ok(Self { connection, limit })
+    }
+
+    /// What bounds the connecting and each statement.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Runs `work` in a READ ONLY, REPEATABLE READ transaction.
+    ///
+    /// # Errors
+    /// 124 when the limit was reached, else `work`'s own. Nothing was changed in any case.
+    pub(crate) fn read<T>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.write(name, |connection| {
             connection
                 .batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 .map_err(|source| Failure::Query {
@@ -41,9 +58,46 @@ pub(crate) fn read<T>(
                 })?;
             work(connection)
         })
-    });
-    // diesel shows no SQLSTATE, and the text of "statement timeout" depends on the server's
-    // language: the clock tells what the error does not.
+    }
+
+    /// Runs `work` in a transaction that may write what the console's role may.
+    ///
+    /// # Errors
+    /// 124 when the limit was reached, else `work`'s own. Nothing was changed, but after an error
+    /// of COMMIT the outcome is unknown.
+    pub(crate) fn write<T>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let started = Instant::now();
+        timed(
+            started,
+            self.limit,
+            db::run_tx(&mut self.connection, name, work),
+        )
+    }
+}
+
+/// Connects, runs `work` in a read-only transaction and ends it.
+///
+/// # Errors
+/// As [`Session::open`] and [`Session::read`].
+pub(crate) fn read<T>(
+    limit: Duration,
+    name: &'static str,
+    work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    Session::open(limit)?.read(name, work)
+}
+
+/// diesel shows no SQLSTATE, and the text of "statement timeout" depends on the server's language:
+/// the clock tells what the error does not.
+fn timed<T>(
+    started: Instant,
+    limit: Duration,
+    outcome: Result<T, Failure>,
+) -> Result<T, Failure> {
     match outcome {
         Err(Failure::Query { .. }) if started.elapsed() >= limit => {
             Err(Failure::TimedOut { limit })

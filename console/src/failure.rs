@@ -9,6 +9,9 @@ use std::time::Duration;
 /// usage is 2, by clap, before any of this exists.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// Asked in a way that makes no sense; nothing was tried.
+    #[error("{what}")]
+    Usage { what: String },
     /// Well asked, but no row answers.
     #[error("nothing matched: {what}")]
     NothingMatched { what: String },
@@ -21,6 +24,12 @@ pub(crate) enum Failure {
     /// The evidence does not hold: bytes, hash and signature disagree.
     #[error("{what}")]
     NotAuthentic { what: String },
+    /// Done in part; what is left is told, and how to go on.
+    #[error("{what}")]
+    Partly { what: String },
+    /// A signal asked it to end, and it ended in order.
+    #[error("{what}")]
+    Interrupted { what: String },
     /// The deadline of `--timeout` passed. Nothing was changed: every command only reads.
     #[error("no answer within {}", humantime::format_duration(*.limit))]
     TimedOut { limit: Duration },
@@ -65,10 +74,13 @@ impl Failure {
     /// The process's exit code, as docs/exit-codes.md lists them.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::Usage { .. } => 2,
             Self::NothingMatched { .. } => 3,
+            Self::Partly { .. } => 5,
             Self::Precondition { .. } => 6,
             Self::Configuration { .. } => 78,
             Self::TimedOut { .. } => 124,
+            Self::Interrupted { .. } => 130,
             Self::NotAuthentic { .. }
             | Self::Connect { .. }
             | Self::Query { .. }

@@ -16,6 +16,7 @@ mod history;
 mod kafka;
 mod ledger;
 mod output;
+mod replay;
 mod secrets;
 mod settings;
 mod text;

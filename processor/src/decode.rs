@@ -145,7 +145,7 @@ fn placeholder() -> Record {
 
 fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable) -> Item {
     let (id, created) = match record.headers.record {
-        RecordKind::Event => salvage(&record.value),
+        RecordKind::Event => envelope::salvage(&record.value),
         RecordKind::Observation | RecordKind::Command => (None, 0),
     };
     Item::Dead(Box::new(Dead {
@@ -160,25 +160,6 @@ fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable
         buried: false,
         record,
     }))
-}
-
-/// The id and time of a body that is JSON but no event: enough for a ledger row.
-fn salvage(body: &[u8]) -> (Option<String>, i64) {
-    #[derive(serde::Deserialize)]
-    struct Loose {
-        id: Option<String>,
-        created: Option<i64>,
-    }
-    let Ok(loose) = serde_json::from_slice::<Loose>(body) else {
-        return (None, 0);
-    };
-    let id = loose
-        .id
-        .filter(|id| shared::ids::EventId::parse(id).is_ok());
-    let created = loose
-        .created
-        .filter(|at| (0..=envelope::MAX_CREATED).contains(at));
-    (id, created.unwrap_or(0))
 }
 
 /// A readable record that could not be applied, as the dead letter it becomes.
