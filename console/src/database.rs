@@ -1,7 +1,9 @@
-//! The one way this program reaches Postgres: one read-only transaction a command.
+//! The two ways this program reaches Postgres: one read-only transaction a question, and a
+//! connection for what an operator's action writes.
 //!
-//! *Invariant:* nothing is written. The transaction is READ ONLY by the server's own rule, and
-//! REPEATABLE READ, so that a booking and its history are of one moment.
+//! *Invariant:* [`read`] writes nothing. Its transaction is READ ONLY by the server's own rule, and
+//! REPEATABLE READ, so that a booking and its history are of one moment. A [`Writer`] is asked for
+//! by `action` only, and by what keeps a table of the console's own.
 
 use std::time::{Duration, Instant};
 
@@ -15,23 +17,36 @@ use crate::settings;
 /// libpq reckons in whole seconds of the clock: a connection is given up this much early.
 const CONNECT_EARLY: Duration = Duration::from_secs(1);
 
-/// A connection whose transactions each have the same limit.
-pub(crate) struct Session {
+/// Connects with `DATABASE_URL`, checks the schema, runs `work` and ends the transaction.
+///
+/// `limit` bounds the connecting and each statement; the server ends what takes longer.
+///
+/// # Errors
+/// 78 without a URL, 6 on a schema older than this program, 124 when `limit` was reached, else
+/// `work`'s own. Nothing was changed in any case.
+pub(crate) fn read<T>(
+    limit: Duration,
+    name: &'static str,
+    work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    Writer::connect(limit)?.read(name, work)
+}
+
+/// A connection that may write, for as long as an action takes.
+pub(crate) struct Writer {
     connection: PgConnection,
     limit: Duration,
 }
 
-impl Session {
+impl Writer {
     /// Connects with `DATABASE_URL` and checks the schema.
     ///
     /// # Errors
-    /// 78 without a URL, 6 on a schema older than this program, 124 when `limit` was reached.
-    pub(crate) fn open(limit: Duration) -> Result<Self, Failure> {
-        let url = settings::secret("DATABASE_URL")?.ok_or_else(|| Failure::Configuration {
-            what: "DATABASE_URL (or DATABASE_URL_FILE) is not set".to_owned(),
-        })?;
+    /// As [`read`]'s.
+    pub(crate) fn connect(limit: Duration) -> Result<Self, Failure> {
+        let url = url()?;
         let started = Instant::now();
-        let connection = timed(started, limit, connect(&url, limit))?;
+        let connection = in_time(connect(&url, limit), started, limit)?;
         Ok(Self { connection, limit })
     }
 
@@ -40,7 +55,7 @@ impl Session {
         self.limit
     }
 
-    /// Runs `work` in a READ ONLY, REPEATABLE READ transaction.
+    /// Runs `work` in a READ ONLY, REPEATABLE READ transaction called `name`.
     ///
     /// # Errors
     /// 124 when the limit was reached, else `work`'s own. Nothing was changed in any case.
@@ -49,7 +64,7 @@ impl Session {
         name: &'static str,
         work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.write(name, |connection| {
+        self.run(name, |connection| {
             connection
                 .batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 .map_err(|source| Failure::Query {
@@ -60,43 +75,28 @@ impl Session {
         })
     }
 
-    /// Runs `work` in a transaction that may write what the console's role may.
+    /// Runs `work` in one transaction called `name`. READ COMMITTED.
     ///
     /// # Errors
-    /// 124 when the limit was reached, else `work`'s own. Nothing was changed, but after an error
-    /// of COMMIT the outcome is unknown.
-    pub(crate) fn write<T>(
+    /// 124 when the limit was reached, else `work`'s own; then nothing was written, unless it was
+    /// the commit that failed.
+    pub(crate) fn run<T>(
         &mut self,
         name: &'static str,
         work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let started = Instant::now();
-        timed(
-            started,
-            self.limit,
-            db::run_tx(&mut self.connection, name, work),
-        )
+        let outcome = db::run_tx(&mut self.connection, name, work);
+        in_time(outcome, started, self.limit)
     }
-}
-
-/// Connects, runs `work` in a read-only transaction and ends it.
-///
-/// # Errors
-/// As [`Session::open`] and [`Session::read`].
-pub(crate) fn read<T>(
-    limit: Duration,
-    name: &'static str,
-    work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    Session::open(limit)?.read(name, work)
 }
 
 /// diesel shows no SQLSTATE, and the text of "statement timeout" depends on the server's language:
 /// the clock tells what the error does not.
-fn timed<T>(
+fn in_time<T>(
+    outcome: Result<T, Failure>,
     started: Instant,
     limit: Duration,
-    outcome: Result<T, Failure>,
 ) -> Result<T, Failure> {
     match outcome {
         Err(Failure::Query { .. }) if started.elapsed() >= limit => {
@@ -107,6 +107,12 @@ fn timed<T>(
         }
         outcome => outcome,
     }
+}
+
+fn url() -> Result<String, Failure> {
+    settings::secret("DATABASE_URL")?.ok_or_else(|| Failure::Configuration {
+        what: "DATABASE_URL (or DATABASE_URL_FILE) is not set".to_owned(),
+    })
 }
 
 fn connect(url: &str, limit: Duration) -> Result<PgConnection, Failure> {

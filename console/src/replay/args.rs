@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use shared::config::{Deployment, KafkaArgs};
 use shared::ids::{AccountId, BookingId, EventId};
 
 use super::filter::{Filter, OWN, TypeFilter};
 use super::find::{Request, Source};
 use super::start::{Scope, Start, offsets};
 use super::times::{iso_duration, moment};
+use crate::action::Writing;
+use crate::args::LogArgs;
 use crate::failure::Failure;
 
 /// Bytes of a file of offsets.
@@ -104,9 +105,6 @@ pub(crate) struct ReplayArgs {
     /// Print where each partition's part begins, as CSV for `--from-file`, and do nothing.
     #[arg(long, conflicts_with = "execute")]
     pub(crate) export: bool,
-    /// Refuse if not about as many match as the dry run showed: more than a tenth off.
-    #[arg(long, value_name = "N", requires = "execute")]
-    pub(crate) expect: Option<u64>,
     /// Records a second.
     #[arg(long, value_name = "N", default_value_t = 200,
         value_parser = clap::value_parser!(u32).range(1..=5_000))]
@@ -120,11 +118,10 @@ pub(crate) struct ReplayArgs {
         "only_account", "disposition", "dead_group", "max", "export", "expect", "execute", "reason",
     ])]
     pub(crate) resume: Option<String>,
-    /// `development` permits Kafka without TLS.
-    #[arg(long, env = "DEPLOYMENT", value_enum, default_value = "production")]
-    pub(crate) deployment: Deployment,
     #[command(flatten)]
-    pub(crate) kafka: KafkaArgs,
+    pub(crate) writing: Writing,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 }
 
 fn subject(text: &str) -> Result<String, String> {
@@ -175,7 +172,7 @@ impl ReplayArgs {
         let topic = self
             .topic
             .as_ref()
-            .map_or(self.kafka.events_topic.as_str(), |scope| scope.topic.as_str());
+            .map_or(self.log.kafka.events_topic.as_str(), |scope| scope.topic.as_str());
         let filter = Filter {
             event_ids: self.event_ids.iter().cloned().collect(),
             only_type: self.only_type.clone(),

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use super::candidate::Origin;
 use super::find::{Asked, Found, Request};
-use super::outcome::Results;
 use super::plan::{Part, Planned};
+use super::ranges::Range;
 use super::times::shown;
+use crate::action::Results;
 use crate::output::{columns, fields, or_dash};
 
 /// A plan, as it is shown and recorded.
@@ -49,7 +50,7 @@ impl<'a> Shown<'a> {
             by_disposition: summary.by_disposition,
             oldest: summary.oldest,
             newest: summary.newest,
-            partitions: summary.partitions,
+            partitions: parts(&found.ranges, summary.partitions),
             sample: summary.sample,
             warnings,
         }
@@ -115,15 +116,34 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// What a replay came to.
-#[derive(Serialize)]
-pub(crate) struct Ended<'a> {
-    pub(crate) action: &'a str,
-    pub(crate) state: &'a str,
-    pub(crate) results: Results,
+/// What was read of the log counts, not only what matched there; of the ledger, what matched.
+fn parts(ranges: &[Range], matched: Vec<Part>) -> Vec<Part> {
+    if ranges.is_empty() {
+        return matched;
+    }
+    let count = |partition: i32| {
+        let part = matched.iter().find(|part| part.partition == partition);
+        part.map_or(0, |part| part.count)
+    };
+    let read = ranges.iter().map(|range| Part {
+        partition: range.partition,
+        from: range.from,
+        to: range.to,
+        count: count(range.partition),
+    });
+    read.collect()
 }
 
-impl Ended<'_> {
+/// What a replay came to.
+#[derive(Serialize)]
+pub(crate) struct Outcome<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) state: &'static str,
+    /// How many items are in which state; `published`: no result yet.
+    pub(crate) results: &'a Results,
+}
+
+impl Outcome<'_> {
     /// For people.
     pub(crate) fn table(&self) -> String {
         let mut text = fields([
@@ -131,8 +151,8 @@ impl Ended<'_> {
             ("state", Some(self.state.to_owned())),
         ]);
         text.push('\n');
-        let rows = self.results.told().into_iter();
-        let rows = rows.map(|(name, count)| [name.to_owned(), count.to_string()]);
+        let rows = self.results.0.iter();
+        let rows = rows.map(|(name, count)| [name.clone(), count.to_string()]);
         text.push_str(&columns(["RESULT", "COUNT"], rows));
         text
     }

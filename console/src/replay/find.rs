@@ -18,7 +18,7 @@ use super::plan::{Collector, Plan};
 use super::ranges::{self, Look, Range, Ranges};
 use super::start::{Scope, Start};
 use super::times::shown;
-use crate::database::Session;
+use crate::database::Writer;
 use crate::failure::Failure;
 use crate::kafka::Reader;
 use crate::ledger::progress;
@@ -78,7 +78,7 @@ pub(crate) struct Found {
 /// there, 124, 130, 1.
 pub(crate) fn find(
     request: &Request,
-    session: &mut Session,
+    session: &mut Writer,
     place: &Place<'_>,
 ) -> Result<Found, Failure> {
     let Some(start) = &request.start else {
@@ -115,7 +115,7 @@ fn usage<T>(what: String) -> Result<T, Failure> {
     Err(Failure::Usage { what })
 }
 
-fn without_start(request: &Request, session: &mut Session) -> Result<Found, Failure> {
+fn without_start(request: &Request, session: &mut Writer) -> Result<Found, Failure> {
     if request.source == Source::Log {
         return usage("reading the log needs a start, for instance --to-datetime".to_owned());
     }
@@ -140,7 +140,7 @@ fn without_start(request: &Request, session: &mut Session) -> Result<Found, Fail
 fn from_ledger_since(
     request: &Request,
     start: &Start,
-    session: &mut Session,
+    session: &mut Writer,
     topic: &str,
 ) -> Result<Found, Failure> {
     let rows = session.read("replay_progress", |db| progress::of_topic(db, topic))?;
@@ -172,7 +172,7 @@ fn from_ledger_since(
     from_ledger(&wanted, request.max, session)
 }
 
-fn from_ledger(wanted: &Wanted, max: usize, session: &mut Session) -> Result<Found, Failure> {
+fn from_ledger(wanted: &Wanted, max: usize, session: &mut Writer) -> Result<Found, Failure> {
     let limit = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
     let rows = session.read("replay_ledger", |db| ledger::matching(db, wanted, limit))?;
     let mut collector = Collector::new(max);
@@ -198,7 +198,7 @@ fn too_many(error: super::plan::TooMany) -> Failure {
 fn look(
     request: &Request,
     start: &Start,
-    session: &mut Session,
+    session: &mut Writer,
     settings: &KafkaSettings,
     (log, topic): (&Log, &str),
 ) -> Result<BTreeMap<i32, Look>, Failure> {
@@ -243,7 +243,7 @@ fn look(
 /// Why the ledger must be read instead, if it must.
 fn lacking(
     start: &Start,
-    session: &mut Session,
+    session: &mut Writer,
     topic: &str,
     looks: &BTreeMap<i32, Look>,
 ) -> Result<Option<String>, Failure> {
@@ -264,7 +264,7 @@ fn lacking(
 
 fn scan(
     request: &Request,
-    session: &mut Session,
+    session: &mut Writer,
     log: &mut Log,
     ranges: Ranges,
     stopped: &dyn Fn() -> bool,
@@ -301,7 +301,7 @@ fn scan(
 /// Looks a batch up and keeps what fits.
 fn sift(
     filter: &Filter,
-    session: &mut Session,
+    session: &mut Writer,
     collector: &mut Collector,
     batch: &mut Vec<Candidate>,
 ) -> Result<(), Failure> {

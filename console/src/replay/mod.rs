@@ -8,22 +8,21 @@
 //!
 //! Deliberately absent: moving the processor's progress. A replayed record is a new record.
 
+pub(crate) mod acting;
 pub(crate) mod args;
-mod candidate;
-mod describe;
+pub(crate) mod candidate;
+pub(crate) mod describe;
 mod filter;
 pub(crate) mod find;
-pub(crate) mod items;
+mod items;
 mod ledger;
-mod log;
-mod outcome;
-mod pace;
-mod plan;
-mod progress;
-mod publish;
+pub(crate) mod log;
+pub(crate) mod pace;
+pub(crate) mod plan;
+pub(crate) mod progress;
+pub(crate) mod publish;
 mod ranges;
 mod record;
 mod start;
 mod stored;
 mod times;
-mod wait;

@@ -121,11 +121,11 @@ pub(crate) struct Plan {
     pub(crate) commands: u64,
 }
 
-/// What is replayed of one partition.
+/// What is read of one partition, and how much of it matched.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Part {
     pub(crate) partition: i32,
-    /// Lowest offset of its records.
+    /// Lowest offset.
     pub(crate) from: i64,
     /// One past the highest.
     pub(crate) to: i64,

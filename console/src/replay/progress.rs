@@ -9,14 +9,14 @@ const EVERY: Duration = Duration::from_millis(200);
 /// A line that is written over.
 pub(crate) struct Progress {
     doing: &'static str,
-    total: u64,
-    done: u64,
+    total: usize,
+    done: usize,
     shown: Option<Instant>,
     on_terminal: bool,
 }
 
 impl Progress {
-    pub(crate) fn new(doing: &'static str, total: u64) -> Self {
+    pub(crate) fn new(doing: &'static str, total: usize) -> Self {
         Self {
             doing,
             total,
@@ -26,22 +26,16 @@ impl Progress {
         }
     }
 
+    /// So many more are done.
     pub(crate) fn advance(&mut self, by: usize) {
-        let by = u64::try_from(by).unwrap_or(u64::MAX);
-        self.at(self.done.saturating_add(by));
-    }
-
-    /// So many are left of the total.
-    pub(crate) fn left(&mut self, left: u64) {
-        self.at(self.total.saturating_sub(left));
-    }
-
-    fn at(&mut self, done: u64) {
-        self.done = done;
+        self.done = self.done.saturating_add(by);
         let due = self.shown.is_none_or(|shown| shown.elapsed() >= EVERY);
-        if self.on_terminal && (due || done >= self.total) {
+        if self.on_terminal && (due || self.done >= self.total) {
             self.shown = Some(Instant::now());
-            self.write(&format!("\r{} {} of {}\u{1b}[K", self.doing, done, self.total));
+            self.write(&format!(
+                "\r{} {} of {}\u{1b}[K",
+                self.doing, self.done, self.total
+            ));
         }
     }
 

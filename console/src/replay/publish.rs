@@ -7,17 +7,17 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use shared::backoff::{Policy, delay};
-use shared::kafka::producer::{AppendError, EventLog as _, NewRecord, Producer};
+use shared::kafka::producer::AppendError;
 
-use super::items::{self, Item, Sent};
+use super::items::{self, Item};
 use super::log::Log;
 use super::pace::Pace;
 use super::progress::Progress;
 use super::record;
 use super::stored;
-use crate::database::Session;
+use crate::action::{Action, Interrupt, Outgoing, Publisher};
+use crate::database::Writer;
 use crate::failure::{Failure, chain};
 
 /// Tries of one chunk before the replay is interrupted.
@@ -27,17 +27,16 @@ const BETWEEN_TRIES: Policy = Policy {
     cap: Duration::from_secs(5),
 };
 
-/// What is needed to publish.
-pub(crate) struct Publisher<'a> {
-    pub(crate) action: &'a str,
-    /// The topic of events, read and written.
-    pub(crate) topic: &'a str,
-    pub(crate) session: &'a mut Session,
+/// What is needed to carry a plan out.
+pub(crate) struct Carrier<'a> {
+    pub(crate) action: &'a Action,
+    pub(crate) session: &'a mut Writer,
     pub(crate) log: Log,
-    pub(crate) producer: Producer,
+    pub(crate) publisher: &'a Publisher,
+    /// Waits for acknowledgements.
     pub(crate) runtime: tokio::runtime::Runtime,
     pub(crate) pace: Pace,
-    pub(crate) stopped: &'a dyn Fn() -> bool,
+    pub(crate) interrupt: &'a Interrupt,
     pub(crate) deadline: Instant,
 }
 
@@ -55,9 +54,9 @@ pub(crate) enum Published {
 }
 
 /// One record and the item it is for.
-type Ready = (String, NewRecord);
+type Ready = (String, Outgoing);
 
-impl Publisher<'_> {
+impl Carrier<'_> {
     /// Publishes every item that is still planned.
     ///
     /// # Errors
@@ -65,7 +64,7 @@ impl Publisher<'_> {
     pub(crate) fn run(&mut self, progress: &mut Progress) -> Result<Published, Failure> {
         let mut after = 0;
         loop {
-            if (self.stopped)() {
+            if self.interrupt.is_raised() {
                 return Ok(Published::Stopped);
             }
             if Instant::now() >= self.deadline {
@@ -73,10 +72,10 @@ impl Publisher<'_> {
             }
             let begun = Instant::now();
             let limit = i64::from(self.pace.chunk());
-            let action = self.action;
+            let action = &self.action.id;
             let chunk = self
                 .session
-                .write("replay_next", |db| items::next(db, action, after, limit))?;
+                .run("replay_next", |db| items::next(db, action, after, limit))?;
             let Some(last) = chunk.last() else {
                 return Ok(Published::All);
             };
@@ -87,17 +86,8 @@ impl Publisher<'_> {
             }
             progress.advance(chunk.len());
             let rest = self.pace.takes(chunk.len());
-            self.rest(rest.saturating_sub(begun.elapsed()));
-        }
-    }
-
-    /// Sleeps in steps short enough to notice a stop.
-    fn rest(&self, mut left: Duration) {
-        const STEP: Duration = Duration::from_millis(100);
-        while !left.is_zero() && !(self.stopped)() {
-            let step = left.min(STEP);
-            std::thread::sleep(step);
-            left = left.saturating_sub(step);
+            // A signal ends the pause; the next turn sees it.
+            self.interrupt.wait(rest.saturating_sub(begun.elapsed()));
         }
     }
 
@@ -121,7 +111,7 @@ impl Publisher<'_> {
             gone.retain(|one| *one != subject);
             // One id may stand under two creation times: one record is enough.
             if !ready.iter().any(|(there, _)| *there == subject) {
-                let record = record::from_ledger(self.topic, self.action, stored);
+                let record = record::from_ledger(&self.action.id, stored);
                 ready.push((subject, record));
             }
         }
@@ -144,7 +134,7 @@ impl Publisher<'_> {
                     .iter()
                     .find(|item| item.source_offset == Some(record.offset));
                 if let Some(item) = item {
-                    let record = record::from_log(self.topic, self.action, record);
+                    let record = record::from_log(&self.action.id, record);
                     ready.push((item.subject.clone(), record));
                 }
             }
@@ -156,18 +146,11 @@ impl Publisher<'_> {
     fn send(&mut self, mut ready: Vec<Ready>) -> Result<Option<String>, Failure> {
         let mut refused = String::new();
         for attempt in 1..=TRIES {
-            let appends = ready
-                .iter()
-                .map(|(_, record)| self.producer.append(record.clone()));
-            let answers = self.runtime.block_on(join_all(appends));
+            let answers = self.publisher.append_all(&self.runtime, &ready);
             let (mut sent, mut again, mut too_large) = (Vec::new(), Vec::new(), Vec::new());
             for ((subject, record), answer) in ready.into_iter().zip(answers) {
                 match answer {
-                    Ok(ack) => sent.push(Sent {
-                        subject,
-                        partition: ack.partition(),
-                        offset: ack.offset(),
-                    }),
+                    Ok(ack) => sent.push((subject, ack)),
                     Err(AppendError::TooLarge) => too_large.push(subject),
                     Err(
                         error @ (AppendError::Overloaded
@@ -180,9 +163,9 @@ impl Publisher<'_> {
                     }
                 }
             }
-            let (action, topic) = (self.action, self.topic);
-            self.session.write("replay_published", |db| {
-                items::published(db, action, topic, &sent)
+            let (action, publisher) = (self.action, self.publisher);
+            self.session.run("replay_published", |db| {
+                publisher.note_published(db, action, &sent)
             })?;
             if !too_large.is_empty() {
                 self.fail(&too_large, "the record is larger than the topic takes")?;
@@ -191,14 +174,14 @@ impl Publisher<'_> {
                 return Ok(None);
             }
             ready = again;
-            self.rest(delay(attempt, &BETWEEN_TRIES, 1.0));
+            self.interrupt.wait(delay(attempt, &BETWEEN_TRIES, 1.0));
         }
         Ok(Some(refused))
     }
 
     fn fail(&mut self, subjects: &[String], detail: &str) -> Result<(), Failure> {
-        let action = self.action;
-        self.session.write("replay_failed", |db| {
+        let action = &self.action.id;
+        self.session.run("replay_failed", |db| {
             items::failed(db, action, subjects, detail)
         })
     }

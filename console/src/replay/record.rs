@@ -10,10 +10,10 @@ use chrono::{DateTime, Utc};
 use shared::envelope;
 use shared::ids::AccountId;
 use shared::kafka::headers::{RecordHeaders, RecordKind, Source};
-use shared::kafka::producer::NewRecord;
 use shared::routing;
 
 use super::log::LogRecord;
+use crate::action::Outgoing;
 
 /// What the database has of an event or observation: the ledger's columns, or a dead letter's.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +36,7 @@ pub(crate) struct Stored {
 }
 
 /// The record of one that was read from the log.
-pub(crate) fn from_log(topic: &str, action: &str, record: LogRecord) -> NewRecord {
+pub(crate) fn from_log(action: &str, record: LogRecord) -> Outgoing {
     let key = record
         .key
         .unwrap_or_else(|| key_of(&record.headers, &record.value));
@@ -45,11 +45,11 @@ pub(crate) fn from_log(topic: &str, action: &str, record: LogRecord) -> NewRecor
         received_at,
         ..record.headers
     };
-    again(topic, action, &key, record.value, headers)
+    again(action, key, record.value, headers)
 }
 
 /// The record of one that only the database still has.
-pub(crate) fn from_ledger(topic: &str, action: &str, stored: Stored) -> NewRecord {
+pub(crate) fn from_ledger(action: &str, stored: Stored) -> Outgoing {
     let headers = match stored.headers {
         Some(headers) => RecordHeaders {
             received_at: headers.received_at.or(stored.received_at),
@@ -61,25 +61,20 @@ pub(crate) fn from_ledger(topic: &str, action: &str, stored: Stored) -> NewRecor
         .key
         .filter(|key| !key.is_empty())
         .unwrap_or_else(|| key_of(&headers, &stored.payload));
-    again(topic, action, &key, stored.payload, headers)
+    again(action, key, stored.payload, headers)
 }
 
-fn again(
-    topic: &str,
-    action: &str,
-    key: &str,
-    value: Vec<u8>,
-    headers: RecordHeaders,
-) -> NewRecord {
+/// Without a timestamp of its own: `--to-datetime` then means what came since.
+fn again(action: &str, key: String, value: Vec<u8>, headers: RecordHeaders) -> Outgoing {
     let headers = RecordHeaders {
         source: Source::Replay,
         action_id: Some(action.to_owned()),
         ..headers
     };
-    NewRecord {
-        // Stamped by the time of the replay: `--to-datetime` then means what came since.
-        timestamp_ms: None,
-        ..NewRecord::new(topic, key, value, &headers)
+    Outgoing {
+        key,
+        value,
+        headers: headers.to_kafka(),
     }
 }
 
@@ -144,7 +139,7 @@ mod tests {
         "data":{"object":{"id":"ch_1","object":"charge","metadata":{"booking_id":"B-7"}}}}"#;
     const OBJECT: &[u8] = br#"{"id":"pi_1","object":"payment_intent","status":"succeeded"}"#;
 
-    fn headers(record: &NewRecord) -> RecordHeaders {
+    fn headers(record: &Outgoing) -> RecordHeaders {
         RecordHeaders::from_kafka(&record.headers)
     }
 
@@ -169,10 +164,9 @@ mod tests {
 
     #[test]
     fn a_record_is_published_again_with_its_bytes_key_and_evidence() {
-        let record = from_log("t", "act_1", in_log(Some("whatever it was")));
+        let record = from_log("act_1", in_log(Some("whatever it was")));
         assert_eq!(record.value, EVENT);
         assert_eq!(record.key, "whatever it was");
-        assert_eq!(record.timestamp_ms, None);
         let wanted = RecordHeaders {
             source: Source::Replay,
             action_id: Some("act_1".into()),
@@ -183,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_record_without_a_key_gets_the_one_that_everybody_computes() {
-        assert_eq!(from_log("t", "act_1", in_log(None)).key, "B-7");
+        assert_eq!(from_log("act_1", in_log(None)).key, "B-7");
     }
 
     #[test]
@@ -198,7 +192,7 @@ mod tests {
             received_at: DateTime::from_timestamp(9, 0),
             ..Stored::default()
         };
-        let record = from_ledger("t", "act_1", stored);
+        let record = from_ledger("act_1", stored);
         let told = headers(&record);
         assert_eq!((record.key.as_str(), record.value.as_slice()), ("B-7", EVENT));
         assert_eq!(told.ce_type, "com.stripe.charge.refunded");
@@ -220,7 +214,7 @@ mod tests {
             payload: OBJECT.to_vec(),
             ..Stored::default()
         };
-        let record = from_ledger("t", "act_1", stored);
+        let record = from_ledger("act_1", stored);
         let told = headers(&record);
         assert_eq!(record.key, "acct_9/payment_intent:pi_1");
         assert_eq!((told.observed_at, told.record), (Some(42), RecordKind::Observation));
@@ -235,7 +229,7 @@ mod tests {
             payload: EVENT.to_vec(),
             ..Stored::default()
         };
-        assert_eq!(from_ledger("t", "act_1", stored).key, "acct_9/B-7");
+        assert_eq!(from_ledger("act_1", stored).key, "acct_9/B-7");
     }
 
     #[test]
@@ -247,7 +241,7 @@ mod tests {
             received_at: DateTime::from_timestamp(5, 0),
             ..Stored::default()
         };
-        let record = from_ledger("t", "act_1", stored);
+        let record = from_ledger("act_1", stored);
         assert_eq!(record.key, "sha256:00");
         assert_eq!(headers(&record).verified_by.as_deref(), Some("main"));
         assert_eq!(

@@ -29,6 +29,7 @@ mod progress;
 mod publishing;
 mod refusals;
 mod relay;
+mod replay;
 mod schema;
 mod stories;
 mod topic;
