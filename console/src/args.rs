@@ -5,14 +5,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use shared::clock::{Clock as _, SystemClock};
 use shared::config::{Deployment, KafkaArgs};
 use shared::ids::{BookingId, EventId};
 
 use crate::output::Form;
+use crate::replay::args::ReplayArgs;
 
-/// Looks into Bookend's ledger and bookings.
+/// Looks into Bookend's ledger and bookings, and carries out what operators decide.
+///
+/// What writes is a dry run until --execute and --reason are given.
 #[derive(Parser, Debug)]
 #[command(name = "bookend", version, propagate_version = true, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -23,8 +27,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 ok, 1 failed, 2 usage, 3 nothing matched, 6 precondition, 78 configuration, \
-124 timed out.";
+Exit codes: 0 ok, 1 failed, 2 usage, 3 nothing matched, 4 not allowed, 5 in part, \
+6 precondition, 78 configuration, 124 timed out, 130 interrupted.";
 
 /// Options of every command.
 #[derive(Args, Debug)]
@@ -35,6 +39,9 @@ pub(crate) struct Global {
     /// Give up after this time, with exit code 124.
     #[arg(long, value_parser = timeout, default_value = "30s", global = true)]
     pub(crate) timeout: Duration,
+    /// Nobody said how long: a command that takes its time may take more.
+    #[arg(skip)]
+    pub(crate) timeout_is_default: bool,
 }
 
 #[derive(Subcommand, Debug)]
@@ -56,7 +63,21 @@ pub(crate) enum Command {
     #[command(after_long_help = "\
 Example: how many records wait, as JSON
   bookend lag --output json | jq .records")]
-    Lag(LagArgs),
+    Lag(LogArgs),
+    /// Publish events again, from the log or the ledger: what they are is looked at once more.
+    ///
+    /// Without --execute it only tells what would be done. Where reading begins is said in the
+    /// words of kafka-consumer-groups; all filters must hold. An event that was applied already
+    /// changes nothing, and no fact about it is sent twice. Commands are never replayed. Every
+    /// execution is an action with its reason, its plan and the result of each event; it can be
+    /// interrupted and gone on with by --resume. --timeout bounds publishing and waiting together;
+    /// without it they may take an hour.
+    #[command(after_long_help = "\
+Example: what was given up on since noon, looked at, then done
+  bookend replay --to-datetime 2026-11-01T12:00:00Z --disposition dead
+  bookend replay --to-datetime 2026-11-01T12:00:00Z --disposition dead \\
+    --execute --reason \"fixed in 1.4.2\" --expect 17")]
+    Replay(Box<ReplayArgs>),
     /// Check every setting and every dependency, one line each, with what to do about it.
     ///
     /// Settings are read from the environment, as the services read them. A check that cannot be
@@ -68,9 +89,18 @@ Example: what the ingestor needs, from where it runs
     Doctor(DoctorArgs),
 }
 
+/// Reads what was typed.
+pub(crate) fn parse() -> Cli {
+    let matches = Cli::command().get_matches();
+    let default = matches.value_source("timeout") == Some(ValueSource::DefaultValue);
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    cli.global.timeout_is_default = default;
+    cli
+}
+
 /// Where the log is.
 #[derive(Args, Debug)]
-pub(crate) struct LagArgs {
+pub(crate) struct LogArgs {
     /// `development` permits Kafka without TLS.
     #[arg(long, env = "DEPLOYMENT", value_enum, default_value = "production")]
     pub(crate) deployment: Deployment,
@@ -183,11 +213,11 @@ Example:
     },
 }
 
-fn event_id(text: &str) -> Result<EventId, String> {
+pub(crate) fn event_id(text: &str) -> Result<EventId, String> {
     EventId::parse(text).map_err(|error| error.to_string())
 }
 
-fn booking_id(text: &str) -> Result<BookingId, String> {
+pub(crate) fn booking_id(text: &str) -> Result<BookingId, String> {
     BookingId::parse(text).map_err(|error| error.to_string())
 }
 
@@ -200,7 +230,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
     Ok(limit)
 }
 
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+pub(crate) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.with_timezone(&Utc));
     }

@@ -163,6 +163,7 @@ pub(crate) fn placeholder() -> Record {
 }
 
 fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable) -> Item {
+<<<<<<< HEAD
     let Salvaged {
         id,
         created,
@@ -170,6 +171,11 @@ fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable
     } = match record.headers.record {
         RecordKind::Event => salvage(&record.value),
         RecordKind::Observation | RecordKind::Command => Salvaged::default(),
+=======
+    let (id, created) = match record.headers.record {
+        RecordKind::Event => envelope::salvage(&record.value),
+        RecordKind::Observation | RecordKind::Command => (None, 0),
+>>>>>>> replay
     };
     Item::Dead(Box::new(Dead {
         id,
@@ -189,6 +195,7 @@ fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable
     }))
 }
 
+<<<<<<< HEAD
 /// What could be read of a body that is no event.
 #[derive(Debug, Default)]
 struct Salvaged {
@@ -230,4 +237,27 @@ fn event_type(body: &[u8]) -> Option<String> {
     let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
     let known = !typed.r#type.is_empty() && typed.r#type.len() <= 100;
     (known && typed.r#type.chars().all(sane)).then_some(typed.r#type)
+=======
+/// A readable record that could not be applied, as the dead letter it becomes.
+#[must_use]
+pub fn give_up(
+    item: Readable,
+    class: &'static str,
+    kind: &'static str,
+    error: String,
+    attempts: u32,
+) -> Item {
+    Item::Dead(Box::new(Dead {
+        id: Some(item.id),
+        created: item.created,
+        sha256: item.sha256,
+        stage: Stage::Apply,
+        class,
+        kind,
+        error,
+        attempts,
+        buried: false,
+        record: item.record,
+    }))
+>>>>>>> replay
 }

@@ -36,6 +36,7 @@ mod refusals;
 mod relay;
 mod restore;
 mod runbooks;
+mod replay;
 mod schema;
 mod stories;
 mod topic;
