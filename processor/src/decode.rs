@@ -163,19 +163,9 @@ pub(crate) fn placeholder() -> Record {
 }
 
 fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable) -> Item {
-<<<<<<< HEAD
-    let Salvaged {
-        id,
-        created,
-        event_type,
-    } = match record.headers.record {
-        RecordKind::Event => salvage(&record.value),
-        RecordKind::Observation | RecordKind::Command => Salvaged::default(),
-=======
-    let (id, created) = match record.headers.record {
-        RecordKind::Event => envelope::salvage(&record.value),
-        RecordKind::Observation | RecordKind::Command => (None, 0),
->>>>>>> replay
+    let ((id, created), event_type) = match record.headers.record {
+        RecordKind::Event => (envelope::salvage(&record.value), event_type(&record.value)),
+        RecordKind::Observation | RecordKind::Command => ((None, 0), None),
     };
     Item::Dead(Box::new(Dead {
         id,
@@ -195,38 +185,6 @@ fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable
     }))
 }
 
-<<<<<<< HEAD
-/// What could be read of a body that is no event.
-#[derive(Debug, Default)]
-struct Salvaged {
-    id: Option<String>,
-    created: i64,
-    event_type: Option<String>,
-}
-
-/// The id, time and type of a body that is JSON but no event: enough for a ledger row.
-fn salvage(body: &[u8]) -> Salvaged {
-    #[derive(serde::Deserialize)]
-    struct Loose {
-        id: Option<String>,
-        created: Option<i64>,
-    }
-    let Ok(loose) = serde_json::from_slice::<Loose>(body) else {
-        return Salvaged::default();
-    };
-    let id = loose
-        .id
-        .filter(|id| shared::ids::EventId::parse(id).is_ok());
-    let created = loose
-        .created
-        .filter(|at| (0..=envelope::MAX_CREATED).contains(at));
-    Salvaged {
-        id,
-        created: created.unwrap_or(0),
-        event_type: event_type(body),
-    }
-}
-
 /// The type, where it is one: letters, digits, dots and underscores.
 fn event_type(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
@@ -237,27 +195,4 @@ fn event_type(body: &[u8]) -> Option<String> {
     let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
     let known = !typed.r#type.is_empty() && typed.r#type.len() <= 100;
     (known && typed.r#type.chars().all(sane)).then_some(typed.r#type)
-=======
-/// A readable record that could not be applied, as the dead letter it becomes.
-#[must_use]
-pub fn give_up(
-    item: Readable,
-    class: &'static str,
-    kind: &'static str,
-    error: String,
-    attempts: u32,
-) -> Item {
-    Item::Dead(Box::new(Dead {
-        id: Some(item.id),
-        created: item.created,
-        sha256: item.sha256,
-        stage: Stage::Apply,
-        class,
-        kind,
-        error,
-        attempts,
-        buried: false,
-        record: item.record,
-    }))
->>>>>>> replay
 }
