@@ -20,17 +20,16 @@ mod history;
 mod kafka;
 mod ledger;
 mod output;
+mod replay;
 mod secrets;
 mod settings;
 mod text;
-
-use clap::Parser;
 
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let cli = args::parse();
     match run(cli) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(failure) => {
@@ -50,6 +49,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Consumer { command } => commands::consumer::run(&global, command),
         Command::Action { command } => commands::action::run(&global, command),
         Command::Lag(lag) => commands::lag::run(&global, &lag),
+        Command::Replay(replay) => commands::replay::run(&global, &replay),
         Command::Doctor(doctor) => commands::doctor::run(&global, &doctor),
     }
 }

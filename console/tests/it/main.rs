@@ -19,4 +19,5 @@ mod event;
 mod fixture;
 mod lag;
 mod refusals;
+mod replay;
 mod verify;

@@ -194,7 +194,7 @@ fn followed(
             )
         };
         if started.elapsed() >= limit {
-            return Err(Failure::NotYet {
+            return Err(Failure::Late {
                 what: what(),
                 limit,
             });
