@@ -18,6 +18,7 @@ mod documents;
 mod event;
 mod fixture;
 mod lag;
+mod operating;
 mod refusals;
 mod replay;
 mod verify;
