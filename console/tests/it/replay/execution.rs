@@ -1,6 +1,6 @@
 //! What `--execute` publishes, records, waits for and tells.
 
-use super::{Stand, command_headers};
+use super::{Stand, command_headers, play_results};
 use shared::kafka::headers::{RecordHeaders, RecordKind, Source};
 
 #[test]
@@ -66,7 +66,8 @@ fn a_replay_is_done_when_the_processor_has_said_what_became_of_each() {
     }
     stand.all_applied();
     std::thread::scope(|scope| {
-        scope.spawn(|| stand.play_results("no_change", 3));
+        let url = stand.ledger.url.clone();
+        scope.spawn(move || play_results(&url, "no_change", 3));
         let answer = stand.execute(&["--to-earliest", "-o", "json"]);
         assert_eq!(answer.code, 0, "{answer:?}");
         assert_eq!(answer.json()["results"], serde_json::json!({"no_change": 3}));
@@ -84,7 +85,8 @@ fn what_is_dead_again_ends_with_5_and_the_counts_and_with_1_when_all_of_it_is() 
     stand.log("evt_2", "charge.succeeded", "b-2");
     stand.all_applied();
     std::thread::scope(|scope| {
-        scope.spawn(|| stand.play_results("dead", 1));
+        let url = stand.ledger.url.clone();
+        scope.spawn(move || play_results(&url, "dead", 1));
         let answer = stand.execute(&["--to-earliest", "--event-id", "evt_1"]);
         answer.failed(1, "1 dead");
     });

@@ -2,7 +2,7 @@
 
 use std::process::Child;
 
-use super::{PATIENCE, Stand};
+use super::{PATIENCE, Stand, play_results};
 use testbed::testing::eventually;
 
 const EVENTS: usize = 40;
@@ -138,7 +138,8 @@ fn items_whose_fate_is_unknown_are_left_to_the_processor() {
     assert_eq!(first.code, 124, "{first:?}");
     let action = stand.action();
     std::thread::scope(|scope| {
-        scope.spawn(|| stand.play_results("applied", 1));
+        let url = stand.ledger.url.clone();
+        scope.spawn(move || play_results(&url, "applied", 1));
         let answer = stand.replay(&["--resume", &action, "-o", "json"]);
         assert_eq!(answer.code, 0, "{answer:?}");
         assert_eq!(answer.json()["results"], serde_json::json!({"applied": 1}));
