@@ -1,12 +1,12 @@
 //! The processor put together: checks, threads, an end in order.
 
+mod threads;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use shared::clock::SystemClock;
 use shared::db::{Limits, require_schema};
 use shared::error::chain;
 use shared::kafka::producer::Producer;
@@ -15,11 +15,9 @@ use shared::runtime::{Ops, start_ops};
 
 use crate::config::Config;
 use crate::consumer::{Heartbeat, PollingSettings, Queues, run as poll};
-use crate::dead_letters::DeadLetters;
 use crate::metrics::Metrics;
-use crate::relay::RelaySettings;
-use crate::worker::Worker;
-use crate::{registrations, relay, store};
+use crate::store;
+use threads::Threads;
 
 /// How long an append of a dead letter or a fact may take.
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
@@ -50,25 +48,32 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let producer = Arc::new(Producer::create(&config.kafka, APPEND_DEADLINE)?);
     let queues = Arc::new(Queues::new(config.queues));
     let stopping = Arc::new(AtomicBool::new(false));
-    let workers = start_workers(config, &queues, &producer)?;
-    let registering = start_registrations(config, &stopping)?;
-    let relaying = start_relay(config, &producer, &stopping)?;
+    let cut_off = Arc::new(AtomicBool::new(false));
+    let threads = Threads {
+        config,
+        queues: &queues,
+        producer: &producer,
+        stopping: &stopping,
+    };
+    let started = threads.start(&cut_off)?;
     let heart = Heart {
         ops: ops.clone(),
         queues: Arc::clone(&queues),
         metrics: Metrics::new(),
+        cut_off: Arc::clone(&cut_off),
     };
     let settings = PollingSettings {
         client: shared::kafka::consumer(&config.kafka, &config.group),
         topic: config.topics.events_topic.clone(),
         database_url: config.database_url().to_owned(),
         revoke_grace: config.revoke_grace,
+        cut_off,
     };
     let polled = poll(&settings, &queues, &heart);
     ops.health.set_unready("kafka", "stopping");
     stopping.store(true, Ordering::Relaxed);
     queues.stop();
-    for thread in workers.into_iter().chain([registering, relaying]) {
+    for thread in started {
         if thread.join().is_err() {
             tracing::error!("a worker thread panicked");
         }
@@ -159,79 +164,45 @@ fn check_topics(config: &Config) -> Result<(), StartError> {
         })
 }
 
-fn start_workers(
-    config: &Config,
-    queues: &Arc<Queues>,
-    producer: &Arc<Producer>,
-) -> std::io::Result<Vec<JoinHandle<()>>> {
-    let dead_letters = Arc::new(DeadLetters::new(
-        Arc::clone(producer),
-        config.topics.dead_topic.clone(),
-        config.group.clone(),
-    ));
-    (0..config.workers)
-        .map(|number| {
-            let worker = Worker {
-                queues: Arc::clone(queues),
-                topic: config.topics.events_topic.clone(),
-                database_url: config.database_url().to_owned(),
-                limits: Limits::default(),
-                scope: config.scope.clone(),
-                rules: config.rules,
-                dead_letters: Arc::clone(&dead_letters),
-                backoff: config.backoff,
-                clock: Arc::new(SystemClock),
-                metrics: Metrics::new(),
-            };
-            std::thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .spawn(move || worker.run())
-        })
-        .collect()
-}
-
-fn start_registrations(
-    config: &Config,
-    stopping: &Arc<AtomicBool>,
-) -> std::io::Result<JoinHandle<()>> {
-    let url = config.database_url().to_owned();
-    let (rules, stopping) = (config.rules, Arc::clone(stopping));
-    std::thread::Builder::new()
-        .name("registrations".to_owned())
-        .spawn(move || registrations::run(&url, Limits::default(), rules, &stopping))
-}
-
-fn start_relay(
-    config: &Config,
-    producer: &Arc<Producer>,
-    stopping: &Arc<AtomicBool>,
-) -> std::io::Result<JoinHandle<()>> {
-    let topic = &config.topics.bookings_topic;
-    let settings = RelaySettings::new(&config.database_url, topic, APPEND_DEADLINE);
-    let (producer, stopping) = (Arc::clone(producer), Arc::clone(stopping));
-    std::thread::Builder::new()
-        .name("relay".to_owned())
-        .spawn(move || relay::run(&settings, &producer, &Metrics::new(), &stopping))
-}
-
 /// Tells the operations listener that polling goes on, and whether it has anything to poll.
 struct Heart {
     ops: Ops,
     queues: Arc<Queues>,
     metrics: Metrics,
+    cut_off: Arc<AtomicBool>,
+}
+
+impl Heart {
+    /// Why nothing, or not everything, is applied; none: it is.
+    fn trouble(&self, waiting: usize, held: usize) -> Option<String> {
+        if self.cut_off.load(Ordering::Relaxed) {
+            return Some("cut off from the database: its partitions are given up".to_owned());
+        }
+        if waiting > 0 {
+            return Some(format!(
+                "{waiting} partition(s) assigned but not claimed: is the database up?"
+            ));
+        }
+        (held > 0).then(|| {
+            format!(
+                "the brake holds {held} partition(s), because too much failed: \
+                 `bookend dead groups`, `bookend parked list`, then `bookend consumer resume`"
+            )
+        })
+    }
 }
 
 impl Heartbeat for Heart {
     fn polled(&self, claimed: usize, waiting: usize) {
         self.ops.health.beat("polling", BEAT_WITHIN);
         self.metrics.queues(claimed, self.queues.waiting());
-        if waiting > 0 {
-            let reason =
-                format!("{waiting} partition(s) assigned but not claimed: is the database up?");
-            self.ops.health.set_unready("kafka", reason);
-        } else {
-            // None assigned is ready, too: another member has them, and this one waits.
-            self.ops.health.set_ready("kafka");
+        let held = self.queues.held().len();
+        self.metrics.consumption(held, self.queues.is_paused());
+        match self.trouble(waiting, held) {
+            Some(reason) => self.ops.health.set_unready("kafka", reason),
+            // None assigned is ready, too: another member has them, and this one waits. So is one
+            // that an operator paused: that is no fault of its own.
+            None => self.ops.health.set_ready("kafka"),
         }
     }
 

@@ -10,8 +10,10 @@ use shared::config::{
 use shared::kafka::KafkaSettings;
 
 use crate::apply::Rules;
+use crate::brake::BrakeLimits;
 use crate::consumer::QueueLimits;
 use crate::decode::Scope;
+use crate::failure::HeadPolicy;
 
 /// Bytes of values that wait in one partition's queue before it is paused.
 const QUEUE_BYTES: usize = 16 * 1024 * 1024;
@@ -55,6 +57,28 @@ pub struct ProcessorArgs {
     /// How long a revocation or the end waits for a running batch.
     #[arg(long, env = "REVOKE_GRACE", default_value = "4s", value_parser = duration)]
     pub revoke_grace: Duration,
+    /// Attempts after which an event that a named rule refuses becomes a dead letter; 1 to 1000.
+    #[arg(long, env = "PARK_ATTEMPTS", default_value_t = 10)]
+    pub park_attempts: u32,
+    /// Pause before the second attempt on a parked event; doubles with each.
+    #[arg(long, env = "PARK_RETRY_BASE", default_value = "1s", value_parser = duration)]
+    pub park_retry_base: Duration,
+    /// Longest pause between attempts on a parked event.
+    #[arg(long, env = "PARK_RETRY_CAP", default_value = "5m", value_parser = duration)]
+    pub park_retry_cap: Duration,
+    /// Failures in a row, of one partition or of this process, at which the brake holds; 1 to 100000.
+    #[arg(long, env = "BRAKE_IN_ROW", default_value_t = 20)]
+    pub brake_in_row: usize,
+    /// Outcomes over which the failing share is taken; 10 to 100000.
+    #[arg(long, env = "BRAKE_WINDOW", default_value_t = 200)]
+    pub brake_window: usize,
+    /// Percent of them that may fail before the brake holds; 100: any share.
+    #[arg(long, env = "BRAKE_SHARE", default_value_t = 50)]
+    pub brake_share: usize,
+    /// How long the database may be away, while Kafka is well, before this process gives its
+    /// partitions up to others.
+    #[arg(long, env = "DATABASE_GIVE_UP_AFTER", default_value = "30s", value_parser = duration)]
+    pub database_give_up_after: Duration,
 }
 
 /// Settings that hold together.
@@ -82,6 +106,12 @@ pub struct Config {
     pub revoke_grace: Duration,
     /// Pauses between attempts.
     pub backoff: Policy,
+    /// When what is parked is tried again, and when no more.
+    pub heads: HeadPolicy,
+    /// When consumption stops.
+    pub brake: BrakeLimits,
+    /// When partitions are given up.
+    pub database_give_up_after: Duration,
 }
 
 impl ProcessorArgs {
@@ -110,6 +140,9 @@ impl ProcessorArgs {
             ("WORKERS", self.workers, 1..=64),
             ("BATCH_RECORDS", self.batch_records, 1..=5_000),
             ("MAX_TIED_OBJECTS", self.max_tied_objects, 100..=1_000_000),
+            ("BRAKE_IN_ROW", self.brake_in_row, 1..=100_000),
+            ("BRAKE_WINDOW", self.brake_window, 10..=100_000),
+            ("BRAKE_SHARE", self.brake_share, 1..=100),
         ] {
             if !bounds.contains(&value) {
                 problems.add(format!(
@@ -118,6 +151,15 @@ impl ProcessorArgs {
                     bounds.end()
                 ));
             }
+        }
+        if !(1..=1_000).contains(&self.park_attempts) {
+            problems.add("PARK_ATTEMPTS must lie between 1 and 1000");
+        }
+        if self.park_retry_base.is_zero() || self.park_retry_cap < self.park_retry_base {
+            problems.add("PARK_RETRY_BASE must be more than nothing and at most PARK_RETRY_CAP");
+        }
+        if self.database_give_up_after < Duration::from_secs(1) {
+            problems.add("DATABASE_GIVE_UP_AFTER must be at least 1s");
         }
         problems.into_result()?;
         Ok(Config {
@@ -143,6 +185,19 @@ impl ProcessorArgs {
                 base: Duration::from_millis(50),
                 cap: Duration::from_secs(5),
             },
+            heads: HeadPolicy {
+                attempts: self.park_attempts,
+                backoff: Policy {
+                    base: self.park_retry_base,
+                    cap: self.park_retry_cap,
+                },
+            },
+            brake: BrakeLimits {
+                in_row: self.brake_in_row,
+                window: self.brake_window,
+                share: self.brake_share,
+            },
+            database_give_up_after: self.database_give_up_after,
             common: self.common,
             topics: self.kafka,
             kafka,

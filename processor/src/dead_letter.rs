@@ -5,6 +5,7 @@
 //!
 //! Header names are those of Spring Kafka's dead letters, which tools know.
 
+use chrono::{DateTime, Utc};
 use rdkafka::message::{Header, OwnedHeaders};
 
 use crate::item::Dead;
@@ -19,6 +20,9 @@ pub fn headers(dead: &Dead, group: &str, failed_at: &str) -> OwnedHeaders {
     let timestamp = record
         .timestamp_ms
         .map_or_else(|| "-1".to_owned(), |ms| ms.to_string());
+    let first_failed_at = dead
+        .first_failed_at
+        .map_or_else(|| failed_at.to_owned(), moment);
     let text = |headers: OwnedHeaders, key: &str, value: &str| {
         headers.insert(Header {
             key,
@@ -37,17 +41,24 @@ pub fn headers(dead: &Dead, group: &str, failed_at: &str) -> OwnedHeaders {
         ("kafka_dlt-original-timestamp-type", "CreateTime"),
         ("kafka_dlt-original-consumer-group", group),
         ("kafka_dlt-exception-fqcn", dead.kind),
-        ("kafka_dlt-exception-cause-fqcn", dead.class),
+        ("kafka_dlt-exception-cause-fqcn", dead.class.as_str()),
         ("kafka_dlt-exception-message", &dead.error),
         ("kafka_dlt-exception-stacktrace", &dead.error),
         ("x-stage", dead.stage.as_str()),
         ("x-attempts", &dead.attempts.to_string()),
-        ("x-first-failed-at", failed_at),
+        ("x-first-failed-at", &first_failed_at),
+        ("x-last-failed-at", failed_at),
         ("x-processor-version", VERSION),
     ] {
         all = text(all, key, value);
     }
     all
+}
+
+/// RFC 3339 to the microsecond.
+#[must_use]
+pub fn moment(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
 #[cfg(test)]
@@ -86,10 +97,14 @@ mod tests {
             created: 0,
             sha256: [0; 32],
             stage: Stage::Decode,
-            class: "poison",
+            class: shared::error::Class::Poison,
             kind: "not_json",
             error: "the body is not JSON: EOF".into(),
-            attempts: 1,
+            event_type: None,
+            booking: None,
+            attempts: 3,
+            first_failed_at: DateTime::from_timestamp(1_700_000_000, 0),
+            admitted: false,
             buried: false,
         }
     }
@@ -122,8 +137,9 @@ mod tests {
                 "the body is not JSON: EOF",
             ),
             ("x-stage", "decode"),
-            ("x-attempts", "1"),
-            ("x-first-failed-at", "2026-01-01T00:00:00Z"),
+            ("x-attempts", "3"),
+            ("x-first-failed-at", "2023-11-14T22:13:20.000000Z"),
+            ("x-last-failed-at", "2026-01-01T00:00:00Z"),
             ("x-processor-version", VERSION),
         ] {
             assert_eq!(value(key), expected, "{key}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use shared::kafka::producer::{Ack, AppendError, Producer};
 
-use crate::dead_letter::headers;
+use crate::dead_letter::{headers, moment};
 use crate::item::Dead;
 
 /// The dead-letter topic.
@@ -32,7 +32,7 @@ impl DeadLetters {
     /// # Errors
     /// [`AppendError`]: unknown whether it is there; publishing it again is harmless.
     pub fn publish(&self, dead: &Dead, failed_at: DateTime<Utc>) -> Result<Ack, AppendError> {
-        let failed_at = failed_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let failed_at = moment(failed_at);
         let ack = self.producer.append_raw_blocking(
             &self.topic,
             &dead.record.key,
@@ -44,7 +44,7 @@ impl DeadLetters {
             "kafka.partition" = dead.record.partition,
             "kafka.offset" = dead.record.offset,
             kind = dead.kind,
-            class = dead.class,
+            class = dead.class.as_str(),
             error = dead.error,
             trace_id = dead.record.headers.traceparent,
             "record given up on: it is in the dead letters"

@@ -6,12 +6,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sha2::{Digest, Sha256};
+use shared::commands::{Command, NotACommand};
 use shared::envelope::{self, Malformed, Shape};
+use shared::error::Class;
 use shared::folding;
 use shared::kafka::headers::RecordKind;
 
 use crate::consumer::Record;
-use crate::item::{Dead, Item, Readable, RowKind, Stage};
+use crate::item::{CommandItem, Dead, Item, Readable, RowKind, Stage};
 
 /// What is ours to fold.
 #[derive(Debug, Clone)]
@@ -41,13 +43,30 @@ pub fn decode(record: Record, scope: &Scope) -> Item {
     let read = catch_unwind(AssertUnwindSafe(|| match record.headers.record {
         RecordKind::Event => event(&record, scope, sha256),
         RecordKind::Observation => observation(&record, scope, sha256),
-        RecordKind::Command => Err(Unreadable::Command),
+        RecordKind::Command => command(&record),
     }));
     match read {
-        Ok(Ok(item)) => Item::Readable(Box::new(Readable { record, ..item })),
+        Ok(Ok(Read::Item(item))) => Item::Readable(Box::new(Readable { record, ..*item })),
+        Ok(Ok(Read::Command(command))) => Item::Command(Box::new(CommandItem {
+            record,
+            command,
+            failed: None,
+            buried: None,
+        })),
         Ok(Err(unreadable)) => dead(record, sha256, unreadable.kind(), &unreadable),
         Err(_panic) => dead(record, sha256, "panic", &Unreadable::Panicked),
     }
+}
+
+enum Read {
+    Item(Box<Readable>),
+    Command(Command),
+}
+
+fn command(record: &Record) -> Result<Read, Unreadable> {
+    Command::parse(&record.value)
+        .map(Read::Command)
+        .map_err(Unreadable::Command)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +77,8 @@ enum Unreadable {
     Observation(#[source] Malformed),
     #[error("an observation needs the headers ce_id and x-observed-at")]
     ObservationHeaders,
-    #[error("this version carries out no commands")]
-    Command,
+    #[error("the record says command")]
+    Command(#[source] NotACommand),
     #[error("reading it panicked")]
     Panicked,
 }
@@ -69,13 +88,13 @@ impl Unreadable {
         match self {
             Self::Event(cause) | Self::Observation(cause) => cause.kind(),
             Self::ObservationHeaders => "observation_headers",
-            Self::Command => "command",
+            Self::Command(_) => "command",
             Self::Panicked => "panic",
         }
     }
 }
 
-fn event(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Readable, Unreadable> {
+fn event(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Read, Unreadable> {
     let decoded = envelope::decode(&record.value).map_err(Unreadable::Event)?;
     let envelope = &decoded.envelope;
     // A listed event of a connected account may not say whose it is: the list did.
@@ -85,7 +104,7 @@ fn event(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Readable, U
         .map(ToString::to_string)
         .or_else(|| record.headers.account.clone())
         .unwrap_or_default();
-    Ok(Readable {
+    Ok(Read::Item(Box::new(Readable {
         record: placeholder(),
         kind: RowKind::Event,
         id: envelope.id.as_str().to_owned(),
@@ -100,17 +119,17 @@ fn event(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Readable, U
         ignored: !scope.covers(envelope.livemode, &account),
         account,
         reading: folding::read_event(&decoded),
-    })
+    })))
 }
 
-fn observation(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Readable, Unreadable> {
+fn observation(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Read, Unreadable> {
     let observed = envelope::decode_observation(&record.value).map_err(Unreadable::Observation)?;
     let (Some(at), false) = (record.headers.observed_at, record.headers.ce_id.is_empty()) else {
         return Err(Unreadable::ObservationHeaders);
     };
     let account = record.headers.account.clone().unwrap_or_default();
     let id = record.headers.ce_id.clone();
-    Ok(Readable {
+    Ok(Read::Item(Box::new(Readable {
         record: placeholder(),
         kind: RowKind::Observation,
         created: at,
@@ -125,11 +144,11 @@ fn observation(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Reada
         reading: folding::read_observation(&observed, &id, at),
         object: Some(observed.object),
         id,
-    })
+    })))
 }
 
 /// Stands in until the record itself, which the reading borrows from, can be moved in.
-fn placeholder() -> Record {
+pub(crate) fn placeholder() -> Record {
     Record {
         topic: String::new(),
         partition: 0,
@@ -144,43 +163,28 @@ fn placeholder() -> Record {
 }
 
 fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable) -> Item {
-    let (id, created) = match record.headers.record {
+    let envelope::Salvaged {
+        id,
+        created,
+        event_type,
+    } = match record.headers.record {
         RecordKind::Event => envelope::salvage(&record.value),
-        RecordKind::Observation | RecordKind::Command => (None, 0),
+        RecordKind::Observation | RecordKind::Command => envelope::Salvaged::default(),
     };
     Item::Dead(Box::new(Dead {
         id,
         created,
         sha256,
         stage: Stage::Decode,
-        class: "poison",
+        class: Class::Poison,
         kind,
         error: shared::error::chain(error),
+        event_type,
+        booking: None,
         attempts: 1,
+        first_failed_at: None,
+        admitted: false,
         buried: false,
         record,
-    }))
-}
-
-/// A readable record that could not be applied, as the dead letter it becomes.
-#[must_use]
-pub fn give_up(
-    item: Readable,
-    class: &'static str,
-    kind: &'static str,
-    error: String,
-    attempts: u32,
-) -> Item {
-    Item::Dead(Box::new(Dead {
-        id: Some(item.id),
-        created: item.created,
-        sha256: item.sha256,
-        stage: Stage::Apply,
-        class,
-        kind,
-        error,
-        attempts,
-        buried: false,
-        record: item.record,
     }))
 }

@@ -1,12 +1,14 @@
-//! What to do when a batch was not applied: one pure decision.
+//! What to do when something was not applied: two pure decisions.
 //!
-//! Invariant: trouble of the infrastructure is retried in place, for ever, and is never a dead
-//! letter; only what fails *alone*, while the database demonstrably works, is given up on.
-//!
-//! Until parking exists, a record that splitting has isolated becomes a dead letter of stage
-//! `apply`.
+//! Invariant: trouble of the infrastructure is retried in place, for ever, and is never anybody's
+//! fault; only what fails *alone*, while the database demonstrably works, is parked; only a named
+//! rule's failure counts towards a dead letter.
 
+use std::time::Duration;
+
+use shared::backoff::{self, Policy};
 use shared::db::{DatabaseFault, fault};
+use shared::error::Class;
 
 use crate::apply::ApplyError;
 
@@ -19,6 +21,30 @@ pub enum Failure {
     Unreachable(shared::db::ConnectError),
     /// Folding panicked: a bug of ours that this data triggers.
     Panicked,
+    /// It was readable when it was parked, and is not by this version.
+    Unreadable,
+}
+
+impl Failure {
+    /// The booking that could not be folded, where the error names one.
+    #[must_use]
+    pub fn booking(&self) -> Option<&str> {
+        match self {
+            Self::Refused(ApplyError::Fold(failed)) => Some(&failed.booking_id),
+            Self::Refused(_) | Self::Unreachable(_) | Self::Panicked | Self::Unreadable => None,
+        }
+    }
+
+    /// The chain of causes, without payload data.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Refused(error) => shared::error::chain(error),
+            Self::Unreachable(error) => shared::error::chain(error),
+            Self::Panicked => "folding panicked".to_owned(),
+            Self::Unreadable => "this version cannot read it".to_owned(),
+        }
+    }
 }
 
 /// The next step.
@@ -30,10 +56,10 @@ pub enum Step {
     StartOver,
     /// Halves, to find the record that cannot be applied.
     Split,
-    /// This one record is given up on; its dead letter says so.
-    DeadLetter {
-        /// `business` or `infrastructure` (unclassified).
-        class: &'static str,
+    /// This one record waits apart, its booking with it; its reason is kept.
+    Park {
+        /// Business or unclassified.
+        class: Class,
         /// Stable name of the error.
         kind: &'static str,
     },
@@ -44,143 +70,136 @@ pub enum Step {
 /// Attempts after which an error that nobody named is looked into by splitting.
 pub const ATTEMPTS_BEFORE_SPLIT: u32 = 4;
 /// Attempts after which a record that keeps failing alone, by an error that nobody named and
-/// while the database takes other writes, is given up on.
+/// while the database takes other writes, is parked.
 pub const ATTEMPTS_ALONE: u32 = 8;
 
-/// Decides. `attempt` counts from 1 for this very set of records; `size` is how many they are;
-/// `database_works` tells whether a write of another kind succeeded since the failure.
-#[must_use]
-pub fn next_step(failure: &Failure, attempt: u32, size: usize, database_works: bool) -> Step {
+/// What an error means by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    ProgressLost,
+    Moved,
+    Infrastructure,
+    /// diesel gives it no name: infrastructure until it is seen to fail alone.
+    Unnamed,
+    Fault(Class, &'static str),
+}
+
+fn meaning(failure: &Failure) -> Meaning {
     let error = match failure {
-        Failure::Unreachable(_) => return Step::Retry,
-        Failure::Panicked => return isolate(size, "business", "panic"),
+        Failure::Unreachable(_) => return Meaning::Infrastructure,
+        Failure::Panicked => return Meaning::Fault(Class::Unclassified, "panic"),
+        Failure::Unreadable => return Meaning::Fault(Class::Unclassified, "unreadable"),
         Failure::Refused(error) => error,
     };
     match error {
-        ApplyError::ProgressLost => Step::ReadProgress,
-        ApplyError::Moved => {
-            if attempt < ATTEMPTS_BEFORE_SPLIT {
-                Step::StartOver
-            } else {
-                Step::Retry
-            }
-        }
-        ApplyError::Fold(_) => isolate(size, "business", "fold"),
-        ApplyError::State { .. } => isolate(size, "business", "object_state"),
-        ApplyError::TooManyObjects { .. } => isolate(size, "business", "too_many_objects"),
+        ApplyError::ProgressLost => Meaning::ProgressLost,
+        ApplyError::Moved => Meaning::Moved,
+        ApplyError::Fold(_) => Meaning::Fault(Class::Business, "fold"),
+        ApplyError::TooManyObjects { .. } => Meaning::Fault(Class::Business, "too_many_objects"),
+        // Written by another version: the data is not to blame.
+        ApplyError::State { .. } => Meaning::Fault(Class::Unclassified, "object_state"),
         ApplyError::Database(cause) => match fault(cause) {
-            DatabaseFault::Infrastructure => Step::Retry,
-            DatabaseFault::Rule(_) => isolate(size, "business", "constraint"),
-            DatabaseFault::Bug => isolate(size, "business", "statement"),
-            DatabaseFault::Unknown => unnamed(attempt, size, database_works),
+            DatabaseFault::Infrastructure => Meaning::Infrastructure,
+            DatabaseFault::Rule(_) => Meaning::Fault(Class::Business, "constraint"),
+            DatabaseFault::Bug => Meaning::Fault(Class::Unclassified, "statement"),
+            DatabaseFault::Unknown => Meaning::Unnamed,
         },
     }
 }
 
-fn isolate(size: usize, class: &'static str, kind: &'static str) -> Step {
+/// Decides on a batch. `attempt` counts from 1 for this very set of records; `size` is how many
+/// they are; `database_works` tells whether a write of another kind succeeded since the failure.
+#[must_use]
+pub fn next_step(failure: &Failure, attempt: u32, size: usize, database_works: bool) -> Step {
+    match meaning(failure) {
+        Meaning::ProgressLost => Step::ReadProgress,
+        Meaning::Infrastructure => Step::Retry,
+        Meaning::Moved if attempt < ATTEMPTS_BEFORE_SPLIT => Step::StartOver,
+        Meaning::Moved => Step::Retry,
+        Meaning::Fault(class, kind) => isolate(size, class, kind),
+        Meaning::Unnamed if !database_works => Step::Retry,
+        Meaning::Unnamed if size > 1 && attempt >= ATTEMPTS_BEFORE_SPLIT => Step::Split,
+        Meaning::Unnamed if size == 1 && attempt >= ATTEMPTS_ALONE => {
+            isolate(size, Class::Unclassified, "unclassified")
+        }
+        Meaning::Unnamed => Step::Retry,
+    }
+}
+
+fn isolate(size: usize, class: Class, kind: &'static str) -> Step {
     if size > 1 {
         Step::Split
     } else {
-        Step::DeadLetter { class, kind }
+        Step::Park { class, kind }
     }
 }
 
-fn unnamed(attempt: u32, size: usize, database_works: bool) -> Step {
-    if size > 1 {
-        return if attempt < ATTEMPTS_BEFORE_SPLIT || !database_works {
-            Step::Retry
-        } else {
-            Step::Split
-        };
+/// What becomes of the head of a queue that failed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeadStep {
+    /// Not its fault, or nobody's: the queue is looked at again soon, nothing is counted.
+    LookAgain,
+    /// Counted, and tried again after this.
+    Later {
+        /// Business or unclassified.
+        class: Class,
+        /// Stable name of the error.
+        kind: &'static str,
+        /// Attempts of this class so far, this one included.
+        attempts: u32,
+        /// Pause.
+        after: Duration,
+    },
+    /// Given up on: a dead letter, and its booking stays held until somebody decides.
+    GiveUp {
+        /// Stable name of the error.
+        kind: &'static str,
+        /// Attempts, this one included.
+        attempts: u32,
+    },
+}
+
+/// When the head of a queue is tried again, and when no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadPolicy {
+    /// Attempts after which a business failure becomes a dead letter, the first included.
+    pub attempts: u32,
+    /// Pauses between them; unclassified failures go on at its cap for ever.
+    pub backoff: Policy,
+}
+
+/// Decides on a head that was tried alone. `before` is the class and number of its attempts so
+/// far; an error of another class starts the count anew.
+#[must_use]
+pub fn head_step(
+    failure: &Failure,
+    before: (Option<Class>, u32),
+    database_works: bool,
+    policy: &HeadPolicy,
+    jitter: f64,
+) -> HeadStep {
+    let (class, kind) = match meaning(failure) {
+        Meaning::ProgressLost | Meaning::Moved | Meaning::Infrastructure => {
+            return HeadStep::LookAgain;
+        }
+        Meaning::Unnamed if !database_works => return HeadStep::LookAgain,
+        Meaning::Unnamed => (Class::Unclassified, "unclassified"),
+        Meaning::Fault(class, kind) => (class, kind),
+    };
+    let attempts = match before {
+        (Some(earlier), attempts) if earlier == class => attempts.saturating_add(1),
+        (Some(_) | None, _) => 1,
+    };
+    if class == Class::Business && attempts >= policy.attempts {
+        return HeadStep::GiveUp { kind, attempts };
     }
-    if attempt >= ATTEMPTS_ALONE && database_works {
-        return Step::DeadLetter {
-            class: "infrastructure",
-            kind: "unclassified",
-        };
+    HeadStep::Later {
+        class,
+        kind,
+        attempts,
+        after: backoff::delay(attempts, &policy.backoff, jitter),
     }
-    Step::Retry
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-    use diesel::result::{DatabaseErrorKind, Error};
-
-    use super::*;
-
-    fn database(kind: DatabaseErrorKind) -> Failure {
-        Failure::Refused(ApplyError::Database(Error::DatabaseError(
-            kind,
-            Box::new(String::new()),
-        )))
-    }
-
-    #[test]
-    fn infrastructure_is_retried_for_ever_and_never_a_dead_letter() {
-        for kind in [
-            DatabaseErrorKind::SerializationFailure,
-            DatabaseErrorKind::ClosedConnection,
-        ] {
-            for works in [false, true] {
-                assert_eq!(next_step(&database(kind), u32::MAX, 1, works), Step::Retry);
-            }
-        }
-        let away = Failure::Unreachable(shared::db::ConnectError::Unreachable(
-            diesel::ConnectionError::BadConnection(String::new()),
-        ));
-        assert_eq!(next_step(&away, u32::MAX, 1, true), Step::Retry);
-    }
-
-    #[test]
-    fn a_named_rule_is_split_down_to_the_one_record() {
-        let failure = database(DatabaseErrorKind::CheckViolation);
-        assert_eq!(next_step(&failure, 1, 500, true), Step::Split);
-        assert_eq!(
-            next_step(&failure, 1, 1, true),
-            Step::DeadLetter {
-                class: "business",
-                kind: "constraint"
-            }
-        );
-    }
-
-    #[test]
-    fn an_error_nobody_named_is_given_up_on_only_alone_and_while_the_database_works() {
-        let failure = database(DatabaseErrorKind::Unknown);
-        assert_eq!(next_step(&failure, 1, 500, true), Step::Retry);
-        assert_eq!(
-            next_step(&failure, ATTEMPTS_BEFORE_SPLIT, 500, true),
-            Step::Split
-        );
-        assert_eq!(
-            next_step(&failure, ATTEMPTS_BEFORE_SPLIT, 500, false),
-            Step::Retry
-        );
-        assert_eq!(next_step(&failure, u32::MAX, 1, false), Step::Retry);
-        assert_eq!(
-            next_step(&failure, ATTEMPTS_ALONE - 1, 1, true),
-            Step::Retry
-        );
-        assert!(matches!(
-            next_step(&failure, ATTEMPTS_ALONE, 1, true),
-            Step::DeadLetter { .. }
-        ));
-    }
-
-    #[test]
-    fn a_lost_compare_and_set_is_neither_retried_blindly_nor_given_up_on() {
-        let failure = Failure::Refused(ApplyError::ProgressLost);
-        assert_eq!(next_step(&failure, 1, 1, true), Step::ReadProgress);
-        assert_eq!(next_step(&failure, u32::MAX, 500, true), Step::ReadProgress);
-    }
-
-    #[test]
-    fn a_panic_while_folding_stops_one_record() {
-        assert_eq!(next_step(&Failure::Panicked, 1, 2, true), Step::Split);
-        assert!(matches!(
-            next_step(&Failure::Panicked, 1, 1, true),
-            Step::DeadLetter { .. }
-        ));
-    }
-}
+mod tests;

@@ -1,6 +1,9 @@
 //! What one record turned out to be, before the database is asked anything.
 
+use chrono::{DateTime, Utc};
+use shared::commands::Command;
 use shared::envelope::ObjectRef;
+use shared::error::Class;
 use shared::folding::Reading;
 
 use crate::consumer::Record;
@@ -12,6 +15,11 @@ pub enum Item {
     Readable(Box<Readable>),
     /// A record given up on: its dead letter is acknowledged before its progress moves.
     Dead(Box<Dead>),
+    /// A readable record that failed alone: it is parked, with its reason. Always the only one
+    /// of its set.
+    Failing(Box<Failing>),
+    /// An operator's wish. Always the only one of its set, carried out in a transaction of its own.
+    Command(Box<CommandItem>),
 }
 
 impl Item {
@@ -21,8 +29,58 @@ impl Item {
         match self {
             Self::Readable(item) => &item.record,
             Self::Dead(item) => &item.record,
+            Self::Failing(item) => &item.item.record,
+            Self::Command(item) => &item.record,
         }
     }
+
+    /// Whether it shares a transaction with its neighbours.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        match self {
+            Self::Readable(_) | Self::Dead(_) => false,
+            Self::Failing(_) | Self::Command(_) => true,
+        }
+    }
+}
+
+/// Why a record could not be applied, as its row in `parked_events` says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// Business or unclassified.
+    pub class: Class,
+    /// Stable name of the error.
+    pub kind: &'static str,
+    /// Chain of causes, without payload data.
+    pub error: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A record that failed alone.
+#[derive(Debug)]
+pub struct Failing {
+    /// It.
+    pub item: Readable,
+    /// Why.
+    pub reason: Reason,
+    /// The booking whose folding failed, where the error names one.
+    pub booking: Option<String>,
+    /// Whether its booking's row can be written; false after that failed, too.
+    pub hold: bool,
+}
+
+/// A command, with what stands in its way.
+#[derive(Debug)]
+pub struct CommandItem {
+    /// Where it came from.
+    pub record: Record,
+    /// What is wished.
+    pub command: Command,
+    /// It failed for a reason of its own: the next attempt only writes that down.
+    pub failed: Option<String>,
+    /// The event whose dead letter the topic has acknowledged, before a skip takes it out.
+    pub buried: Option<String>,
 }
 
 /// The kind of a ledger row.
@@ -91,14 +149,22 @@ pub struct Dead {
     pub sha256: [u8; 32],
     /// Where it failed.
     pub stage: Stage,
-    /// `poison`, `business` or `infrastructure`.
-    pub class: &'static str,
+    /// Poison, business, or (skipped by an operator) unclassified.
+    pub class: Class,
     /// Stable name of the error.
     pub kind: &'static str,
     /// Chain of causes, without payload data.
     pub error: String,
+    /// Stripe's event type, where it could be read.
+    pub event_type: Option<String>,
+    /// The booking that is held because of it.
+    pub booking: Option<String>,
     /// How often it was tried.
     pub attempts: u32,
+    /// First failure; none: this is it.
+    pub first_failed_at: Option<DateTime<Utc>>,
+    /// The brake let it pass: it is not asked again when its batch is retried or split.
+    pub admitted: bool,
     /// The dead-letter topic acknowledged it: it need not be published again when its batch is
     /// retried or split.
     pub buried: bool,

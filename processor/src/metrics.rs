@@ -5,6 +5,20 @@ use opentelemetry::metrics::{Counter, Gauge};
 
 use crate::apply::Applied;
 use crate::failure::Step;
+use crate::item::Dead;
+use crate::store::parked::Standing;
+
+/// Every kind that a head may have failed by: a gauge that was set must be set back.
+const REASONS: [&str; 8] = [
+    "constraint",
+    "fold",
+    "too_many_objects",
+    "panic",
+    "object_state",
+    "statement",
+    "unclassified",
+    "unreadable",
+];
 
 /// Every instrument of this service.
 #[derive(Debug, Clone)]
@@ -16,6 +30,12 @@ pub struct Metrics {
     facts: Counter<u64>,
     outbox_pending: Gauge<i64>,
     outbox_oldest: Gauge<i64>,
+    dead_lettered: Counter<u64>,
+    dead_open: Gauge<i64>,
+    parked: Gauge<i64>,
+    parked_oldest: Gauge<i64>,
+    held: Gauge<u64>,
+    paused: Gauge<u64>,
 }
 
 impl Metrics {
@@ -27,7 +47,8 @@ impl Metrics {
             events: meter
                 .u64_counter("bookend_events")
                 .with_description(
-                    "Records by what became of them: applied, no_change, ignored, dead, copy.",
+                    "Records by what became of them: applied, no_change, ignored, parked, dead, copy; \
+                     command or failed for commands.",
                 )
                 .build(),
             retries: meter
@@ -54,15 +75,79 @@ impl Metrics {
                 .i64_gauge("bookend_outbox_oldest_timestamp_seconds")
                 .with_description("When the oldest unpublished fact was written; 0: none waits.")
                 .build(),
+            dead_lettered: meter
+                .u64_counter("bookend_dead_lettered")
+                .with_description("Dead letters that the topic acknowledged, by stage and class.")
+                .build(),
+            dead_open: meter
+                .i64_gauge("bookend_dead_letters_open")
+                .with_description("Dead letters that nobody has looked at.")
+                .build(),
+            parked: meter
+                .i64_gauge("bookend_parked_bookings")
+                .with_description("Bookings that events wait for, by why the first of them failed.")
+                .build(),
+            parked_oldest: meter
+                .i64_gauge("bookend_parked_oldest_timestamp_seconds")
+                .with_description("When the event that waits longest as first was parked; 0: none.")
+                .build(),
+            held: meter
+                .u64_gauge("bookend_brake_held_partitions")
+                .with_description("Partitions that the brake holds, because too much failed.")
+                .build(),
+            paused: meter
+                .u64_gauge("bookend_consumer_paused")
+                .with_description("1: an operator paused consumption.")
+                .build(),
         }
     }
 
     /// A batch was applied.
     pub fn applied(&self, applied: &Applied) {
-        for (_, outcome) in &applied.outcomes {
+        self.settled(&applied.outcomes);
+    }
+
+    /// What became of records, or of events that waited in a queue.
+    pub fn settled(&self, outcomes: &[(String, &'static str)]) {
+        for (_, outcome) in outcomes {
             self.events
                 .add(1, &[KeyValue::new("disposition", *outcome)]);
         }
+    }
+
+    /// The dead-letter topic acknowledged one.
+    pub fn dead_lettered(&self, dead: &Dead) {
+        let labels = [
+            KeyValue::new("stage", dead.stage.as_str()),
+            KeyValue::new("error_class", dead.class.as_str()),
+        ];
+        self.dead_lettered.add(1, &labels);
+    }
+
+    /// What is parked, by reason, and how many dead letters are open.
+    pub fn parked(&self, standing: &[Standing], open: i64) {
+        let of = |reason: &str| standing.iter().find(|row| row.reason == reason);
+        for reason in REASONS {
+            let queues = of(reason).map_or(0, |row| row.queues);
+            self.parked
+                .record(queues, &[KeyValue::new("reason", reason)]);
+        }
+        let other = standing
+            .iter()
+            .filter(|row| !REASONS.contains(&row.reason.as_str()));
+        let queues = other.fold(0_i64, |sum, row| sum.saturating_add(row.queues));
+        self.parked
+            .record(queues, &[KeyValue::new("reason", "waiting")]);
+        let oldest = standing.iter().map(|row| row.oldest).min().unwrap_or(0);
+        self.parked_oldest.record(oldest, &[]);
+        self.dead_open.record(open, &[]);
+    }
+
+    /// The brake, and what operators want.
+    pub fn consumption(&self, held: usize, paused: bool) {
+        self.held
+            .record(u64::try_from(held).unwrap_or(u64::MAX), &[]);
+        self.paused.record(u64::from(paused), &[]);
     }
 
     /// A batch was not applied.
@@ -71,7 +156,7 @@ impl Metrics {
             Step::Retry => "retry",
             Step::StartOver => "start_over",
             Step::Split => "split",
-            Step::DeadLetter { .. } => "dead_letter",
+            Step::Park { .. } => "park",
             Step::ReadProgress => "read_progress",
         };
         self.retries.add(1, &[KeyValue::new("next", next)]);

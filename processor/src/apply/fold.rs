@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use shared::folding::{Member, fold_booking};
 
 use super::facts::{of_booking, of_object};
+use super::queue::waits_behind;
 use super::world::{Cause, Contradiction, Known, Refetch, Shown, Told, Transition, World};
 use crate::item::{Readable, RowKind};
 use shared::folding::graph::Key;
@@ -22,6 +23,18 @@ pub enum Outcome {
     Revived(Disposition),
     /// The ledger has it: nothing changes.
     Copy,
+    /// It waits behind a blocked booking: a ledger row `parked`, and a place in that queue.
+    Parked {
+        /// The queue.
+        queue: String,
+        /// The ledger has a dead row of it, which takes these bytes.
+        revives: bool,
+    },
+    /// It is in a queue already, and is to be tried now.
+    Released {
+        /// The ledger has a dead row of it, which takes these bytes.
+        revives: bool,
+    },
 }
 
 /// What a ledger row says became of an event.
@@ -67,23 +80,28 @@ pub fn fold_item(
     item: &Readable,
     require_registration: bool,
 ) -> Result<Outcome, FoldFailed> {
-    let revives = match world.known.get(&item.id) {
-        None => false,
-        // A dead row comes back to life by a replay or by other bytes; a copy stays a copy.
-        Some(known) if known.dead && (known.sha256 != item.sha256 || is_replay(item)) => true,
-        Some(_) => {
+    let revives = match arrival(world.known.get(&item.id), item) {
+        Arrival::First => false,
+        Arrival::Revives => true,
+        Arrival::Queued { revives } => return Ok(Outcome::Released { revives }),
+        Arrival::Copy => {
             let copies = world.copies.entry(item.id.clone()).or_default();
             *copies = copies.saturating_add(1);
             return Ok(Outcome::Copy);
         }
     };
+    let queue = waits_behind(world, item);
     world.known.insert(
         item.id.clone(),
         Known {
             dead: false,
+            queued: queue.is_some(),
             sha256: item.sha256,
         },
     );
+    if let Some(queue) = queue {
+        return Ok(Outcome::Parked { queue, revives });
+    }
     let disposition = if item.ignored {
         Disposition::Ignored
     } else if absorb(world, item, require_registration)? {
@@ -98,12 +116,36 @@ pub fn fold_item(
     })
 }
 
-fn is_replay(item: &Readable) -> bool {
-    item.record.headers.source == shared::kafka::headers::Source::Replay
+/// What a record is to the ledger's row of its id.
+enum Arrival {
+    First,
+    Revives,
+    Queued { revives: bool },
+    Copy,
+}
+
+/// A dead row comes back to life by a replay or by other bytes; what waits in a queue is tried now
+/// for the same reasons; a copy stays a copy.
+fn arrival(known: Option<&Known>, item: &Readable) -> Arrival {
+    let Some(known) = known else {
+        return Arrival::First;
+    };
+    let replayed = item.record.headers.source == shared::kafka::headers::Source::Replay;
+    let revives = known.dead && (replayed || known.sha256 != item.sha256);
+    if known.queued && (revives || replayed) {
+        Arrival::Queued { revives }
+    } else if revives {
+        Arrival::Revives
+    } else {
+        Arrival::Copy
+    }
 }
 
 /// Links, claim and snapshot go in; whether any was news.
-fn absorb(
+///
+/// # Errors
+/// [`FoldFailed`]; the world is then to be thrown away.
+pub fn absorb(
     world: &mut World,
     item: &Readable,
     require_registration: bool,
@@ -277,7 +319,10 @@ pub fn refold(
                 .map(|key| (key, object.kind.clone()))
         })
         .collect();
-    let shown = Shown::of(&view);
+    let mut shown = Shown::of(&view);
+    if world.queues.contains(booking_id) {
+        shown.hold = Some("parked".to_owned());
+    }
     let account = registration
         .map(|(_, account)| account.clone())
         .filter(|a| !a.is_empty());

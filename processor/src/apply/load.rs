@@ -12,7 +12,7 @@ use shared::folding::{ObjectState, Registration};
 use shared::ids::{BookingId, ObjectId};
 use shared::money::Currency;
 
-use super::world::{ObjectRow, World};
+use super::world::{BookingRow, ObjectRow, World};
 use super::{ApplyError, in_order, sorted};
 use crate::store::objects::StoredObject;
 use crate::store::registrations::StoredRegistration;
@@ -37,8 +37,12 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Bookings touched whatever the objects say.
     pub bookings: BTreeSet<String>,
+    /// Bookings that are locked if they are there, and not made.
+    pub existing: BTreeSet<String>,
     /// Event and observation ids to be looked up.
     pub ids: BTreeSet<String>,
+    /// Queues that were not empty when we looked: whatever says so of its booking waits there.
+    pub queues: BTreeSet<String>,
     /// Registrations that this transaction folds.
     pub registering: Vec<StoredRegistration>,
 }
@@ -48,10 +52,17 @@ pub struct Plan {
 /// # Errors
 /// [`ApplyError::Moved`]: start over; [`ApplyError::TooManyObjects`]; diesel's.
 pub fn load(conn: &mut PgConnection, plan: &Plan, max_objects: usize) -> Result<World, ApplyError> {
-    let mut world = World::default();
+    let mut world = World {
+        queues: plan.queues.clone(),
+        ..World::default()
+    };
     let locked = lock_objects(conn, plan, max_objects, &mut world)?;
-    let bookings = bookings_to_lock(conn, plan, &world)?;
-    for row in store::bookings::lock(conn, &bookings, APPLY_BATCH)? {
+    let mut bookings = bookings_to_lock(conn, plan, &world)?;
+    for row in lock_bookings(conn, &mut bookings, &plan.existing)? {
+        // Under its lock a booking that is held stays held, and one that is not stays free.
+        if row.is_parked() {
+            world.queues.insert(row.id.clone());
+        }
         world.bookings.insert(row.id.clone(), row);
     }
     let candidates = candidates(plan, &world);
@@ -61,6 +72,19 @@ pub fn load(conn: &mut PgConnection, plan: &Plan, max_objects: usize) -> Result<
     let ids: Vec<&str> = plan.ids.iter().map(String::as_str).collect();
     world.known = store::events::known(conn, &ids)?.into_iter().collect();
     Ok(world)
+}
+
+/// Locks all in the order of their ids; `bookings` then names the existing ones, too.
+fn lock_bookings(
+    conn: &mut PgConnection,
+    bookings: &mut Vec<String>,
+    existing: &BTreeSet<String>,
+) -> Result<Vec<BookingRow>, ApplyError> {
+    store::bookings::insert_missing(conn, bookings, APPLY_BATCH)?;
+    bookings.extend(existing.iter().cloned());
+    bookings.sort_unstable();
+    bookings.dedup();
+    Ok(store::bookings::lock_existing(conn, bookings)?)
 }
 
 fn lock_objects(

@@ -1,13 +1,22 @@
-//! One batch, one transaction, in one lock order: objects, bookings, ledger, progress.
+//! One batch, one transaction, in one lock order: objects, bookings, ledger, parked, progress.
 //!
 //! Invariant: everything a batch does (ledger rows, objects, bookings, transitions, facts,
-//! refetches, dead letters, progress) is committed together or not at all, and the progress
-//! compare-and-set is the last statement. No HTTP and no Kafka in here.
+//! refetches, dead letters, queues, progress) is committed together or not at all, and the
+//! progress compare-and-set is the last statement. No HTTP and no Kafka in here.
+//!
+//! Four kinds of transaction live here, all under the same locks: a batch, one record that is
+//! parked (`park`), a queue that is drained (`drain`), a command (`command`).
 
+pub mod command;
+pub mod drain;
 pub mod facts;
 pub mod fold;
 mod load;
+pub mod park;
+mod plan;
 pub mod projection;
+mod queue;
+pub mod refold;
 pub mod world;
 mod write;
 
@@ -17,11 +26,12 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use shared::db::run_tx;
 
-use crate::item::Item;
+use crate::item::{Item, RowKind};
 use crate::progress::{Arrival, arrival};
 use crate::store::{self, APPLY_BATCH, progress::Moved};
 use fold::{FoldFailed, Outcome, ask_for_ties, fold_item, tell_objects};
-use shared::folding::graph::{Key, OWN_METADATA, StoredClaim};
+use plan::plan;
+use shared::folding::graph::Key;
 
 pub use load::{Plan, Step, load};
 pub use write::write_world;
@@ -119,7 +129,8 @@ pub fn apply_batch(
     let next_offset = last.record().offset.saturating_add(1);
     run_tx(connection, APPLY_BATCH, |conn| {
         note_jumps(conn, place, &due)?;
-        let mut world = load(conn, &plan(&due), rules.max_objects)?;
+        let queues = queues_of(conn, &due)?;
+        let mut world = load(conn, &plan(&due, queues), rules.max_objects)?;
         let mut outcomes = Vec::with_capacity(due.len());
         let mut resolved = Vec::with_capacity(due.len());
         for item in &due {
@@ -138,20 +149,46 @@ pub fn apply_batch(
             write::remember(&mut world, item, outcome, booking);
         }
         write::write_ledger(conn, &world, &due, now)?;
-        match store::progress::advance(
-            conn,
-            (place.topic, place.partition),
-            place.epoch,
-            place.next_offset,
-            next_offset,
-        )? {
-            Moved::Yes => Ok(Applied {
-                next_offset,
-                outcomes,
-            }),
-            Moved::No => Err(ApplyError::ProgressLost),
+        let results = write::replay_results(&due, &outcomes);
+        if !results.is_empty() {
+            store::actions::done(conn, &results)?;
         }
+        advance(conn, place, next_offset)?;
+        Ok(Applied {
+            next_offset,
+            outcomes,
+        })
     })
+}
+
+/// Last statement of every transaction that moves a partition's progress.
+fn advance(conn: &mut PgConnection, place: Place<'_>, next_offset: i64) -> Result<(), ApplyError> {
+    let moved = store::progress::advance(
+        conn,
+        (place.topic, place.partition),
+        place.epoch,
+        place.next_offset,
+        next_offset,
+    )?;
+    match moved {
+        Moved::Yes => Ok(()),
+        Moved::No => Err(ApplyError::ProgressLost),
+    }
+}
+
+/// A look, without a lock, at the queues that these events may name: what waits in one of them
+/// need not be loaded, and could perhaps not be.
+fn queues_of(conn: &mut PgConnection, due: &[&Item]) -> Result<BTreeSet<String>, ApplyError> {
+    let names: BTreeSet<&str> = due
+        .iter()
+        .filter_map(|item| match item {
+            Item::Readable(item) if item.kind == RowKind::Event && !item.ignored => Some(item),
+            Item::Readable(_) | Item::Dead(_) | Item::Failing(_) | Item::Command(_) => None,
+        })
+        .flat_map(|item| queue::names(item))
+        .collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    Ok(store::parked::queues(conn, &names)?.into_iter().collect())
 }
 
 fn booking_of(world: &world::World, item: &crate::item::Readable) -> Option<String> {
@@ -174,55 +211,6 @@ fn note_jumps(conn: &mut PgConnection, place: Place<'_>, due: &[&Item]) -> Resul
         expected = offset.saturating_add(1);
     }
     Ok(())
-}
-
-/// What the batch will touch: stubs to be made, links and claims in the order they are said.
-fn plan(items: &[&Item]) -> Plan {
-    let mut plan = Plan::default();
-    for item in items {
-        let item = match item {
-            Item::Readable(item) => item,
-            Item::Dead(dead) => {
-                plan.ids.extend(dead.id.clone());
-                continue;
-            }
-        };
-        plan.ids.insert(item.id.clone());
-        plan.ids.extend(item.snapshot_event.clone());
-        if item.ignored {
-            continue;
-        }
-        let key = |id: &str| Key {
-            account: item.account.clone(),
-            id: id.to_owned(),
-        };
-        let mut step = Step::default();
-        if let Some(object) = &item.object {
-            let own = key(object.id.as_str());
-            plan.stubs.insert(own.clone(), object.kind.clone());
-            if let Some(claim) = &item.reading.claim {
-                let claim = StoredClaim {
-                    rank: OWN_METADATA,
-                    at: claim.at,
-                    source_id: claim.source_id.clone(),
-                    booking_id: claim.booking_id.as_str().to_owned(),
-                };
-                step.claims.push((own, claim));
-            }
-        }
-        for link in &item.reading.links {
-            let (from, to) = (key(link.from.id.as_str()), key(link.to.id.as_str()));
-            plan.stubs
-                .entry(from.clone())
-                .or_insert_with(|| link.from.kind.clone());
-            plan.stubs
-                .entry(to.clone())
-                .or_insert_with(|| link.to.kind.clone());
-            step.links.push((from, to));
-        }
-        plan.steps.push(step);
-    }
-    plan
 }
 
 /// Sorted and distinct, as every set-based statement wants its keys.

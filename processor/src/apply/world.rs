@@ -87,6 +87,15 @@ pub struct BookingRow {
     pub dirty: bool,
 }
 
+impl BookingRow {
+    /// Whether events wait behind a blocked one of this booking.
+    #[must_use]
+    pub fn is_parked(&self) -> bool {
+        let hold = self.shown.as_ref().and_then(|shown| shown.hold.as_deref());
+        hold == Some("parked")
+    }
+}
+
 /// Why a booking changed.
 #[derive(Debug, Clone, Copy)]
 pub struct Cause<'a> {
@@ -148,6 +157,8 @@ pub struct Refetch {
 pub struct Known {
     /// Whether its disposition is `dead`.
     pub dead: bool,
+    /// Whether it is in a queue: it waits, or (with `dead`) is the head that was given up on.
+    pub queued: bool,
     /// SHA-256 of the kept bytes.
     pub sha256: [u8; 32],
 }
@@ -179,6 +190,8 @@ pub struct World {
     pub refetches: BTreeSet<Refetch>,
     /// Snapshot events folded here: whoever asked for one of them is answered.
     pub snapshots: BTreeSet<String>,
+    /// Names of queues that are not empty: bookings, or keys of records without one.
+    pub queues: BTreeSet<String>,
     /// Findings to be written.
     pub contradictions: Vec<Contradiction>,
     /// Further records of an id, by id.

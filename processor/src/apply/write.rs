@@ -8,11 +8,13 @@ use diesel::pg::PgConnection;
 use super::ApplyError;
 use super::fold::Outcome;
 use super::projection::{Table, project};
-use super::world::{ObjectRow, World};
-use crate::item::{Item, Readable};
+use super::world::World;
+use crate::item::{Item, Readable, Reason};
 use crate::store;
+use crate::store::actions::ItemResult;
 use crate::store::events::LedgerRow;
-use crate::store::objects::{Columns, ObjectWrite};
+use crate::store::objects::ObjectWrite;
+use shared::folding::Columns;
 use shared::folding::graph::{Key, StoredClaim};
 
 /// Writes objects, links, claims, bookings, transitions, facts and refetches.
@@ -101,29 +103,10 @@ fn object_writes(world: &World) -> Result<Vec<ObjectWrite<'_>>, ApplyError> {
             Ok(ObjectWrite {
                 row,
                 state,
-                columns: columns(row),
+                columns: Columns::of(&row.state),
             })
         })
         .collect()
-}
-
-fn columns(row: &ObjectRow) -> Columns {
-    let Some(winner) = row.state.winner() else {
-        return Columns {
-            settled: true,
-            ..Columns::default()
-        };
-    };
-    let fields = &winner.snapshot.fields;
-    Columns {
-        status: fields.status.clone(),
-        amount: fields.amount,
-        amount_paid: fields.amount_received.or(fields.amount_captured),
-        amount_refunded: fields.amount_refunded,
-        currency: fields.currency.as_ref().map(ToString::to_string),
-        customer: fields.customer.as_ref().map(ToString::to_string),
-        settled: winner.settled,
-    }
 }
 
 /// Keeps an item's outcome until the ledger is written.
@@ -146,10 +129,35 @@ pub(super) fn label(item: &Item, outcome: &Outcome) -> (String, &'static str) {
             let label = match outcome {
                 Outcome::New(disposition) | Outcome::Revived(disposition) => disposition.as_str(),
                 Outcome::Copy => "copy",
+                Outcome::Parked { .. } | Outcome::Released { .. } => "parked",
             };
             (item.id.clone(), label)
         }
+        Item::Failing(failing) => (failing.item.id.clone(), "parked"),
+        Item::Command(item) => (item.command.action_id.clone(), "command"),
     }
+}
+
+/// What came of the records that a replay published, by its action's id.
+pub(super) fn replay_results(
+    items: &[&Item],
+    outcomes: &[(String, &'static str)],
+) -> Vec<ItemResult> {
+    let of = |(item, (subject, label)): (&&Item, &(String, &'static str))| {
+        let action_id = item.record().headers.action_id.clone()?;
+        let (state, detail) = match *label {
+            // The ledger has it: that is what a replay of an applied event is expected to do.
+            "copy" => ("no_change", Some("the ledger has it already".to_owned())),
+            other => (other, None),
+        };
+        Some(ItemResult {
+            action_id,
+            subject: subject.clone(),
+            state,
+            detail,
+        })
+    };
+    items.iter().zip(outcomes).filter_map(of).collect()
 }
 
 /// Writes ledger rows and dead letters.
@@ -163,6 +171,8 @@ pub(super) fn write_ledger(
     now: DateTime<Utc>,
 ) -> Result<(), ApplyError> {
     let mut rows = Vec::with_capacity(items.len());
+    let mut parked: Vec<(&Readable, &str, Option<&Reason>)> = Vec::new();
+    let mut released: Vec<&str> = Vec::new();
     for item in items {
         match item {
             Item::Readable(item) => match world.outcomes.get(&item.record.offset) {
@@ -173,8 +183,26 @@ pub(super) fn write_ledger(
                     let row = ledger_row(item, booking.clone(), disposition.as_str(), now);
                     store::events::revive(conn, &row)?;
                 }
+                Some((Outcome::Parked { queue, revives }, _)) => {
+                    let row = parked_row(item, queue, now);
+                    if *revives {
+                        store::events::revive(conn, &row)?;
+                    } else {
+                        rows.push(row);
+                    }
+                    parked.push((item, queue, None));
+                }
+                Some((Outcome::Released { revives }, _)) => {
+                    if *revives {
+                        let row = ledger_row(item, None, "parked", now);
+                        store::events::revive(conn, &row)?;
+                    }
+                    released.push(&item.id);
+                }
                 Some((Outcome::Copy, _)) | None => {}
             },
+            // These have transactions of their own.
+            Item::Failing(_) | Item::Command(_) => {}
             // Another copy of that id could be read: this one is a copy, too.
             Item::Dead(dead) if dead.id.as_ref().is_some_and(|id| is_alive(world, id)) => {}
             Item::Dead(dead) => {
@@ -186,6 +214,12 @@ pub(super) fn write_ledger(
     let inserted = store::events::insert(conn, &rows)?;
     if inserted != rows.len() {
         return Err(ApplyError::Moved);
+    }
+    if !parked.is_empty() {
+        store::parked::insert(conn, &parked, now)?;
+    }
+    for event in released {
+        store::parked::release(conn, event)?;
     }
     // A copy may stand in the same batch as the first: counted when the first is written.
     if !world.copies.is_empty() {
@@ -204,6 +238,22 @@ pub(super) fn write_ledger(
 
 fn is_alive(world: &World, id: &str) -> bool {
     world.known.get(id).is_some_and(|known| !known.dead)
+}
+
+/// An event that waits: it belongs where it waits, unless that is only its record's key.
+pub(super) fn parked_row<'a>(item: &'a Readable, queue: &str, now: DateTime<Utc>) -> LedgerRow<'a> {
+    let booking = Some(queue.to_owned()).filter(|queue| *queue != fallback_key(item));
+    ledger_row(item, booking, "parked", now)
+}
+
+/// The record's key where it names no booking: it has a colon after a kind, or an account before.
+fn fallback_key(item: &Readable) -> String {
+    let claimed = item.reading.claim.as_ref();
+    let key = &item.record.key;
+    if claimed.is_some_and(|claim| claim.booking_id.as_str() == key) {
+        return String::new();
+    }
+    key.clone()
 }
 
 fn ledger_row<'a>(
@@ -282,7 +332,7 @@ fn received_at(record: &crate::consumer::Record, now: DateTime<Utc>) -> DateTime
         .unwrap_or(now)
 }
 
-fn trace_id(record: &crate::consumer::Record) -> Option<String> {
+pub(super) fn trace_id(record: &crate::consumer::Record) -> Option<String> {
     record
         .headers
         .traceparent

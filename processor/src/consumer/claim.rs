@@ -3,7 +3,7 @@
 
 use diesel::RunQueryDsl;
 use diesel::pg::PgConnection;
-use diesel::sql_types::{BigInt, Integer, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use shared::db::run_tx;
 
 use crate::progress::{Start, start};
@@ -18,6 +18,8 @@ pub(super) struct Claim {
     pub(super) next_offset: i64,
     /// What was found, for the log and the alarm.
     pub(super) start: Start,
+    /// The brake held it when it was last read.
+    pub(super) held: bool,
 }
 
 #[derive(diesel::QueryableByName)]
@@ -26,6 +28,8 @@ struct Row {
     next_offset: i64,
     #[diesel(sql_type = BigInt)]
     epoch: i64,
+    #[diesel(sql_type = Bool)]
+    held: bool,
 }
 
 /// Claims one partition whose log holds `[low, high)`.
@@ -51,7 +55,7 @@ pub(super) fn claim(
         .execute(conn)?;
         let row: Row = diesel::sql_query(
             "UPDATE partition_progress SET epoch = epoch + 1, updated_at = now() \
-             WHERE topic = $1 AND partition = $2 RETURNING next_offset, epoch",
+             WHERE topic = $1 AND partition = $2 RETURNING next_offset, epoch, held_since IS NOT NULL AS held",
         )
         .bind::<Text, _>(topic)
         .bind::<Integer, _>(partition)
@@ -74,6 +78,7 @@ pub(super) fn claim(
             epoch: row.epoch,
             next_offset,
             start,
+            held: row.held,
         })
     })
 }

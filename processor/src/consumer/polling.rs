@@ -4,6 +4,7 @@
 //! `max.poll.interval.ms` is only missed by a frozen process, which Postgres then fences.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -25,6 +26,8 @@ pub struct PollingSettings {
     pub database_url: String,
     /// How long a revocation waits for a running batch.
     pub revoke_grace: Duration,
+    /// Set while the database is away from this process alone, for all it knows.
+    pub cut_off: Arc<AtomicBool>,
 }
 
 /// Why the polling thread ended by itself. The process ends with it: whoever restarts it gets
@@ -53,6 +56,8 @@ pub trait Heartbeat {
 const POLL: Duration = Duration::from_millis(50);
 const HINT_EVERY: Duration = Duration::from_secs(1);
 const CLAIM_EVERY: Duration = Duration::from_millis(500);
+/// How soon Kafka must answer to be called well.
+const KAFKA_IS_WELL: Duration = Duration::from_secs(2);
 
 /// Polls until told to stop. Blocks its thread.
 ///
@@ -76,7 +81,7 @@ pub fn run(
     consumer
         .subscribe(&[&settings.topic])
         .map_err(PollingError::Subscribe)?;
-    let outcome = poll_until_stopped(&consumer, queues, heartbeat);
+    let outcome = poll_until_stopped(&consumer, settings, queues, heartbeat);
     queues.stop();
     let open: Vec<i32> = queues.positions().iter().map(|(p, _)| *p).collect();
     let finished = queues.close(&open, settings.revoke_grace);
@@ -89,10 +94,12 @@ pub fn run(
 
 fn poll_until_stopped(
     consumer: &BaseConsumer<Assignment>,
+    settings: &PollingSettings,
     queues: &Queues,
     heartbeat: &dyn Heartbeat,
 ) -> Result<(), PollingError> {
     let (mut hinted, mut tried) = (Instant::now(), Instant::now());
+    let mut member = true;
     while !heartbeat.stopping() {
         match consumer.poll(POLL) {
             None => {}
@@ -105,6 +112,7 @@ fn poll_until_stopped(
         apply_pressure(consumer, queues);
         if tried.elapsed() >= CLAIM_EVERY {
             tried = Instant::now();
+            member = stay_or_leave(consumer, settings, member)?;
             consumer.context().claim_waiting(consumer);
             heartbeat.polled(queues.positions().len(), consumer.context().waiting());
         }
@@ -116,6 +124,36 @@ fn poll_until_stopped(
         }
     }
     Ok(())
+}
+
+/// Whoever cannot reach the database while Kafka is well leaves the group, so that others take
+/// its partitions, and joins again when it can. If the database is away for all, so do all, and
+/// nothing is lost by that.
+fn stay_or_leave(
+    consumer: &BaseConsumer<Assignment>,
+    settings: &PollingSettings,
+    member: bool,
+) -> Result<bool, PollingError> {
+    let cut_off = settings.cut_off.load(Ordering::Relaxed);
+    if member && cut_off {
+        if consumer
+            .fetch_metadata(Some(&settings.topic), KAFKA_IS_WELL)
+            .is_err()
+        {
+            return Ok(true);
+        }
+        tracing::error!("cut off from the database: giving this process's partitions up");
+        consumer.unsubscribe();
+        return Ok(false);
+    }
+    if !member && !cut_off {
+        tracing::warn!("the database answers again: joining the group");
+        consumer
+            .subscribe(&[&settings.topic])
+            .map_err(PollingError::Subscribe)?;
+        return Ok(true);
+    }
+    Ok(member)
 }
 
 /// A lost broker is an empty poll and heals alone; what is listed here does not.

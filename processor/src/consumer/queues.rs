@@ -45,6 +45,8 @@ pub struct Batch {
     pub next_offset: i64,
     /// The records, in offset order; never empty.
     pub records: Vec<Record>,
+    /// The partition is held by the brake, and this one record is to show whether it still must be.
+    pub probe: bool,
 }
 
 /// Bounds of the queues.
@@ -67,8 +69,13 @@ pub struct QueueLimits {
 pub enum Lost {
     /// The epoch still is ours: read on at this offset.
     Moved(i64),
-    /// Another processor claimed the partition.
+    /// Another processor claimed the partition: should the group still call it ours after a
+    /// while, it is claimed again.
     Evicted,
+    /// The row is older than our claim: the database was restored. It is claimed again at once.
+    Restored,
+    /// The brake holds the partition at this offset; its head is tried again after the pause.
+    Held(i64),
 }
 
 struct PartitionQueue {
@@ -81,7 +88,19 @@ struct PartitionQueue {
     paused: bool,
     /// Moved by a worker, and the client not yet told: what arrives is from the old place.
     seeking: bool,
+    /// Held by the brake: when its head is tried next, and how often it was.
+    held: Option<(Instant, u32)>,
 }
+
+/// How long whoever lost a partition waits for the group's word before it claims it again: longer
+/// than a session, so that one who was frozen has learned that it is out.
+const RECLAIM_AFTER: Duration = Duration::from_secs(10);
+
+/// Pauses between two tries of a held partition's head.
+const PROBE: shared::backoff::Policy = shared::backoff::Policy {
+    base: Duration::from_secs(1),
+    cap: Duration::from_secs(30),
+};
 
 impl PartitionQueue {
     fn clear(&mut self) {
@@ -94,8 +113,11 @@ impl PartitionQueue {
 struct State {
     open: BTreeMap<i32, PartitionQueue>,
     finished: BTreeMap<i32, i64>,
+    /// Partitions to be claimed again, and when.
+    reclaim: BTreeMap<i32, Instant>,
     seek: bool,
     stopping: bool,
+    paused: bool,
     turn: i32,
 }
 
@@ -125,8 +147,9 @@ impl Queues {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a partition that was claimed under `epoch`, to be read from `next_offset`.
-    pub fn open(&self, partition: i32, epoch: i64, next_offset: i64) {
+    /// Opens a partition that was claimed under `epoch`, to be read from `next_offset`. One that
+    /// was `held` by the brake stays so until its head shows otherwise.
+    pub fn open(&self, partition: i32, epoch: i64, next_offset: i64, held: bool) {
         let queue = PartitionQueue {
             epoch,
             next_offset,
@@ -136,8 +159,11 @@ impl Queues {
             busy: false,
             paused: false,
             seeking: false,
+            held: held.then(|| (Instant::now(), 0)),
         };
-        drop(self.state().open.insert(partition, queue));
+        let mut state = self.state();
+        state.reclaim.remove(&partition);
+        drop(state.open.insert(partition, queue));
     }
 
     /// Closes partitions and waits up to `grace` for their running batches. Returns the offsets
@@ -236,6 +262,14 @@ impl Queues {
             if state.stopping {
                 return None;
             }
+            if state.paused {
+                state = self
+                    .work
+                    .wait_timeout(state, Duration::from_millis(500))
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+                continue;
+            }
             let now = Instant::now();
             let wait = match ripe(&state, self.limits, now) {
                 Ripe::Now(partition) => {
@@ -272,21 +306,87 @@ impl Queues {
         let mut state = self.state();
         if state.open.get(&partition).is_some_and(|q| q.epoch == epoch) {
             match lost {
-                Lost::Evicted => drop(state.open.remove(&partition)),
-                Lost::Moved(next_offset) => {
+                Lost::Evicted => state.claim_again(partition, RECLAIM_AFTER),
+                Lost::Restored => state.claim_again(partition, Duration::ZERO),
+                Lost::Moved(next_offset) => state.read_again(partition, next_offset),
+                Lost::Held(next_offset) => {
+                    state.read_again(partition, next_offset);
                     if let Some(queue) = state.open.get_mut(&partition) {
-                        queue.busy = false;
-                        queue.clear();
-                        queue.next_offset = next_offset;
-                        queue.fetch_next = next_offset;
-                        queue.seeking = true;
+                        let tries = queue.held.map_or(0, |(_, tries)| tries).saturating_add(1);
+                        let pause = shared::backoff::delay(tries, &PROBE, 1.0);
+                        queue.held = Some((Instant::now() + pause, tries));
                     }
-                    state.seek = true;
                 }
             }
         }
         drop(state);
         self.idle.notify_all();
+    }
+
+    /// Partitions that are due to be claimed again, if the group still calls them ours.
+    pub fn take_reclaims(&self) -> Vec<i32> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let due: Vec<i32> = state
+            .reclaim
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(partition, _)| *partition)
+            .collect();
+        state.reclaim.retain(|_, at| *at > now);
+        due
+    }
+
+    /// Compares what we hold with the rows `(partition, next_offset, epoch)` as they are now. A row
+    /// can only be ahead of us; one that is behind is from a database that was restored, and what
+    /// it has lost is read again, whether anything new comes or not. Returns those partitions.
+    pub fn compare(&self, rows: &[(i32, i64, i64)]) -> Vec<i32> {
+        let mut state = self.state();
+        let mut behind = Vec::new();
+        for (partition, next, epoch) in rows {
+            // A running batch finds out by itself.
+            let Some(queue) = state.open.get(partition).filter(|queue| !queue.busy) else {
+                continue;
+            };
+            if *epoch < queue.epoch {
+                state.claim_again(*partition, Duration::ZERO);
+            } else if *epoch == queue.epoch && *next < queue.next_offset {
+                state.read_again(*partition, *next);
+            } else {
+                continue;
+            }
+            behind.push(*partition);
+        }
+        behind
+    }
+
+    /// A held partition's head was applied, or a person resumed: it goes on.
+    pub fn let_go(&self, partition: i32) {
+        if let Some(queue) = self.state().open.get_mut(&partition) {
+            queue.held = None;
+        }
+        self.work.notify_all();
+    }
+
+    /// Partitions that the brake holds, with their epochs.
+    #[must_use]
+    pub fn held(&self) -> Vec<(i32, i64)> {
+        let state = self.state();
+        let held = state.open.iter().filter(|(_, queue)| queue.held.is_some());
+        held.map(|(partition, queue)| (*partition, queue.epoch))
+            .collect()
+    }
+
+    /// Whether an operator paused consumption.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.state().paused
+    }
+
+    /// Pauses or resumes: a batch that is running is finished, no other is dealt out.
+    pub fn set_paused(&self, paused: bool) {
+        self.state().paused = paused;
+        self.work.notify_all();
     }
 
     /// Whether this claim still is current: a retrying worker stops when it is not.
@@ -327,6 +427,25 @@ impl Queues {
     }
 }
 
+impl State {
+    fn claim_again(&mut self, partition: i32, after: Duration) {
+        drop(self.open.remove(&partition));
+        self.reclaim.insert(partition, Instant::now() + after);
+    }
+
+    /// What was fetched is dropped, and the client told to read again from there.
+    fn read_again(&mut self, partition: i32, next_offset: i64) {
+        if let Some(queue) = self.open.get_mut(&partition) {
+            queue.busy = false;
+            queue.clear();
+            queue.next_offset = next_offset;
+            queue.fetch_next = next_offset;
+            queue.seeking = true;
+        }
+        self.seek = true;
+    }
+}
+
 enum Ripe {
     Now(i32),
     In(Duration),
@@ -341,6 +460,12 @@ fn ripe(state: &State, limits: QueueLimits, now: Instant) -> Ripe {
         let Some(first) = queue.records.front().filter(|_| !queue.busy) else {
             continue;
         };
+        if let Some((due, _)) = queue.held
+            && due > now
+        {
+            soonest = soonest.min(due - now);
+            continue;
+        }
         let age = now.saturating_duration_since(first.arrived);
         if queue.records.len() >= limits.batch || age >= limits.linger {
             return Ripe::Now(*partition);
@@ -353,7 +478,8 @@ fn ripe(state: &State, limits: QueueLimits, now: Instant) -> Ripe {
 fn deal(state: &mut State, partition: i32, limit: usize) -> Option<Batch> {
     state.turn = partition;
     let queue = state.open.get_mut(&partition)?;
-    let count = queue.records.len().min(limit);
+    let probe = queue.held.is_some();
+    let count = queue.records.len().min(if probe { 1 } else { limit });
     let records: Vec<Record> = queue.records.drain(..count).collect();
     if records.is_empty() {
         return None;
@@ -365,46 +491,9 @@ fn deal(state: &mut State, partition: i32, limit: usize) -> Option<Batch> {
         epoch: queue.epoch,
         next_offset: queue.next_offset,
         records,
+        probe,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(offset: i64) -> Record {
-        Record {
-            topic: "t".to_owned(),
-            partition: 0,
-            offset,
-            key: String::new(),
-            value: Vec::new(),
-            headers: RecordHeaders::default(),
-            raw_headers: OwnedHeaders::new(),
-            timestamp_ms: None,
-            arrived: Instant::now(),
-        }
-    }
-
-    #[test]
-    fn what_arrives_between_a_move_and_the_seek_is_dropped_and_never_taken_for_a_jump() {
-        let queues = Queues::new(QueueLimits {
-            high: 10,
-            high_bytes: 1_000,
-            low: 1,
-            batch: 10,
-            linger: Duration::ZERO,
-        });
-        queues.open(0, 1, 5);
-        queues.push(record(5));
-        drop(queues.take());
-        queues.lost(0, 1, Lost::Moved(6));
-        // 6 and 7 were in the queue that the move has cleared; the client goes on with 8.
-        queues.push(record(8));
-        assert_eq!(queues.waiting(), 0);
-        assert_eq!(queues.positions(), [(0, 6)]);
-        assert!(queues.take_seek());
-        queues.push(record(6));
-        assert_eq!(queues.positions(), [(0, 7)]);
-    }
-}
+mod tests;

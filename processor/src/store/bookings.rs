@@ -59,11 +59,11 @@ impl From<Stored> for BookingRow {
     }
 }
 
-/// Makes the missing ones of these bookings, then locks all in the order of their ids.
+/// Makes the missing ones of these bookings: what does not exist cannot be locked.
 ///
 /// # Errors
 /// diesel's.
-pub fn lock(conn: &mut PgConnection, ids: &[String], by: &str) -> QueryResult<Vec<BookingRow>> {
+pub fn insert_missing(conn: &mut PgConnection, ids: &[String], by: &str) -> QueryResult<usize> {
     sql_query(
         "INSERT INTO bookings (id, updated_by) \
          SELECT id, $2 FROM UNNEST($1) AS k (id) ORDER BY id \
@@ -71,7 +71,14 @@ pub fn lock(conn: &mut PgConnection, ids: &[String], by: &str) -> QueryResult<Ve
     )
     .bind::<Array<Text>, _>(ids)
     .bind::<Text, _>(by)
-    .execute(conn)?;
+    .execute(conn)
+}
+
+/// Locks those of these bookings that are there, in the order of their ids.
+///
+/// # Errors
+/// diesel's.
+pub fn lock_existing(conn: &mut PgConnection, ids: &[String]) -> QueryResult<Vec<BookingRow>> {
     let rows: Vec<Stored> = sql_query(
         "SELECT id, account, status, amount, currency, amount_paid, amount_refunded, \
            expected_amount, expected_currency, hold, published_state, version \

@@ -72,11 +72,17 @@ pub fn known(conn: &mut PgConnection, ids: &[&str]) -> QueryResult<Vec<(String, 
         id: String,
         #[diesel(sql_type = Bool)]
         dead: bool,
+        #[diesel(sql_type = Bool)]
+        queued: bool,
         #[diesel(sql_type = Binary)]
         payload_sha256: Vec<u8>,
     }
+    // Only a parked or dead row can be in a queue, so others are not looked up there.
     let rows: Vec<Row> = sql_query(
-        "SELECT id, disposition = 'dead' AS dead, payload_sha256 FROM events WHERE id = ANY ($1)",
+        "SELECT e.id, e.disposition = 'dead' AS dead, e.payload_sha256, \
+           e.disposition IN ('parked', 'dead') AND EXISTS ( \
+             SELECT 1 FROM parked_events p WHERE p.event_id = e.id) AS queued \
+         FROM events e WHERE e.id = ANY ($1)",
     )
     .bind::<Array<Text>, _>(ids)
     .load(conn)?;
@@ -88,6 +94,7 @@ pub fn known(conn: &mut PgConnection, ids: &[&str]) -> QueryResult<Vec<(String, 
                 row.id,
                 Known {
                     dead: row.dead,
+                    queued: row.queued,
                     sha256,
                 },
             )
@@ -167,14 +174,14 @@ pub fn insert_where_absent(conn: &mut PgConnection, rows: &[LedgerRow<'_>]) -> Q
 }
 
 /// Replaces a dead row by a copy that could be read after all: new bytes, new evidence. Its old
-/// bytes stay in `dead_letters`, whose row is marked `replayed`.
+/// bytes stay in `dead_letters`, whose row is marked `replayed` once it is applied.
 ///
 /// # Errors
 /// diesel's.
 pub fn revive(conn: &mut PgConnection, row: &LedgerRow<'_>) -> QueryResult<usize> {
-    sql_query("UPDATE dead_letters SET status = 'replayed' WHERE event_id = $1")
-        .bind::<Text, _>(row.id)
-        .execute(conn)?;
+    if row.disposition != "parked" {
+        super::dead_letters::replayed(conn, &[row.id])?;
+    }
     sql_query(
         "UPDATE events SET record_kind = $2, account = $3, livemode = $4, type = $5, \
            api_version = $6, object_id = $7, object_type = $8, snapshot_event = $9, \
@@ -239,12 +246,52 @@ pub fn stamp(
     sql_query(
         "UPDATE events SET applied_at = clock_timestamp() \
          WHERE topic = $1 AND partition = $2 AND \"offset\" >= $3 AND \"offset\" < $4 \
-           AND applied_at IS NULL",
+           AND applied_at IS NULL AND disposition <> 'parked'",
     )
     .bind::<Text, _>(topic)
     .bind::<Integer, _>(partition)
     .bind::<BigInt, _>(from_offset)
     .bind::<BigInt, _>(to_offset)
+    .execute(conn)
+}
+
+/// Sets what became of events that waited in a queue; they count as applied in the order given.
+///
+/// # Errors
+/// diesel's.
+pub fn settle(
+    conn: &mut PgConnection,
+    rows: &[(&str, &'static str, Option<String>)],
+) -> QueryResult<usize> {
+    sql_query(
+        "UPDATE events e SET disposition = n.disposition, booking_id = coalesce(n.booking_id, e.booking_id), \
+           fold_version = $4, apply_seq = n.seq, applied_at = NULL \
+         FROM (SELECT o.id, o.disposition, o.booking_id, nextval('events_apply_seq') AS seq \
+           FROM (SELECT * FROM UNNEST($1, $2, $3) WITH ORDINALITY AS u (id, disposition, booking_id, n) \
+                 ORDER BY u.n) AS o) AS n \
+         WHERE e.id = n.id AND e.disposition IN ('parked', 'dead')",
+    )
+    .bind::<Array<Text>, _>(rows.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|(_, what, _)| *what).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(
+        rows.iter()
+            .map(|(.., booking)| booking.as_deref())
+            .collect::<Vec<_>>(),
+    )
+    .bind::<Integer, _>(FOLD_VERSION)
+    .execute(conn)
+}
+
+/// Stamps `applied_at` on these, after the commit.
+///
+/// # Errors
+/// diesel's; nothing depends on it but the figure.
+pub fn stamp_these(conn: &mut PgConnection, ids: &[&str]) -> QueryResult<usize> {
+    sql_query(
+        "UPDATE events SET applied_at = clock_timestamp() \
+         WHERE id = ANY ($1) AND applied_at IS NULL AND disposition <> 'parked'",
+    )
+    .bind::<Array<Text>, _>(ids)
     .execute(conn)
 }
 

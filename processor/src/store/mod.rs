@@ -5,15 +5,19 @@
 //! whether it holds one record or five hundred. Keys are sorted and distinct before they come
 //! here, so that two batches lock in the same order.
 
+pub mod actions;
 pub mod bookings;
+pub mod control;
 pub mod dead_letters;
 pub mod events;
 pub mod findings;
 pub mod objects;
 pub mod outbox;
+pub mod parked;
 pub mod progress;
 pub mod projections;
 pub mod refetches;
+pub mod refold;
 pub mod registrations;
 
 /// Name of the batch's transaction, as in `updated_by`.

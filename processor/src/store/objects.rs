@@ -5,7 +5,10 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 
 use crate::apply::world::ObjectRow;
+use shared::folding::Columns;
 use shared::folding::graph::{Key, StoredClaim};
+
+pub use shared::db::ties::reachable;
 
 /// An object as stored.
 #[derive(Debug, diesel::QueryableByName)]
@@ -31,15 +34,6 @@ pub struct StoredObject {
     /// What the last fact about it said.
     #[diesel(sql_type = Nullable<Text>)]
     pub published_state: Option<String>,
-}
-
-/// A pair of text columns.
-#[derive(Debug, diesel::QueryableByName)]
-struct Pair {
-    #[diesel(sql_type = Text)]
-    account: String,
-    #[diesel(sql_type = Text)]
-    id: String,
 }
 
 fn split(keys: &[Key]) -> (Vec<&str>, Vec<&str>) {
@@ -73,36 +67,6 @@ pub fn insert_stubs(
     .execute(conn)
 }
 
-/// Every object reachable from these over stored links, these included; at most `limit` + 1.
-///
-/// # Errors
-/// diesel's.
-pub fn reachable(conn: &mut PgConnection, keys: &[Key], limit: i64) -> QueryResult<Vec<Key>> {
-    let (accounts, ids) = split(keys);
-    let rows: Vec<Pair> = sql_query(
-        "WITH RECURSIVE reach (account, id) AS ( \
-           SELECT k.account, k.id FROM UNNEST($1, $2) AS k (account, id) \
-           UNION \
-           SELECT r.account, n.id FROM reach r CROSS JOIN LATERAL ( \
-             SELECT l.to_id AS id FROM object_links l WHERE l.account = r.account AND l.from_id = r.id \
-             UNION ALL \
-             SELECT l.from_id FROM object_links l WHERE l.account = r.account AND l.to_id = r.id \
-           ) n \
-         ) SELECT account, id FROM reach LIMIT $3",
-    )
-    .bind::<Array<Text>, _>(accounts)
-    .bind::<Array<Text>, _>(ids)
-    .bind::<BigInt, _>(limit.saturating_add(1))
-    .load(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Key {
-            account: row.account,
-            id: row.id,
-        })
-        .collect())
-}
-
 /// Locks these objects in the order of their keys and reads them.
 ///
 /// # Errors
@@ -134,6 +98,28 @@ pub fn of_bookings(conn: &mut PgConnection, bookings: &[String]) -> QueryResult<
     )
     .bind::<Array<Text>, _>(bookings)
     .load(conn)
+}
+
+/// The bookings that these objects belong to, read without a lock.
+///
+/// # Errors
+/// diesel's.
+pub fn bookings_of(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<String>> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        booking_id: String,
+    }
+    let (accounts, ids) = split(keys);
+    let rows: Vec<Row> = sql_query(
+        "SELECT DISTINCT o.booking_id FROM objects o \
+           JOIN UNNEST($1, $2) AS k (account, id) ON o.account = k.account AND o.id = k.id \
+         WHERE o.booking_id IS NOT NULL ORDER BY 1",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .load(conn)?;
+    Ok(rows.into_iter().map(|row| row.booking_id).collect())
 }
 
 /// A stored link.
@@ -284,25 +270,6 @@ pub struct ObjectWrite<'a> {
     pub state: String,
     /// Typed columns, from the winning snapshot.
     pub columns: Columns,
-}
-
-/// The winning snapshot in typed columns.
-#[derive(Debug, Default)]
-pub struct Columns {
-    /// Status.
-    pub status: Option<String>,
-    /// Minor units.
-    pub amount: Option<i64>,
-    /// Minor units.
-    pub amount_paid: Option<i64>,
-    /// Minor units.
-    pub amount_refunded: Option<i64>,
-    /// Three lower-case letters.
-    pub currency: Option<String>,
-    /// Stripe's customer id.
-    pub customer: Option<String>,
-    /// Whether the winner is beyond doubt.
-    pub settled: bool,
 }
 
 /// Writes changed objects, each to its next version. The rows are locked.

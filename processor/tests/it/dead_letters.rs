@@ -113,7 +113,7 @@ fn a_dead_row_comes_back_to_life_with_bytes_that_can_be_read() {
 }
 
 #[test]
-fn a_record_that_breaks_a_rule_is_found_among_its_neighbours_and_only_it_is_given_up_on() {
+fn a_record_that_breaks_a_rule_is_found_among_its_neighbours_and_only_it_is_parked() {
     let harness = Harness::new();
     // A rule of the schema that exactly one of the records breaks.
     harness.execute("ALTER TABLE bookings ADD CONSTRAINT no_thirteen CHECK (id <> 'b-13')");
@@ -135,11 +135,8 @@ fn a_record_that_breaks_a_rule_is_found_among_its_neighbours_and_only_it_is_give
     );
     harness.eventually_number(
         1,
-        "SELECT count(*) FROM dead_letters WHERE stage = 'apply' AND event_id = 'evt_13'",
+        "SELECT count(*) FROM parked_events WHERE error_kind = 'constraint' AND event_id = 'evt_13'",
     );
-    assert_eq!(harness.number("SELECT count(*) FROM dead_letters"), 1);
-    assert_eq!(
-        harness.number("SELECT count(*) FROM events WHERE disposition = 'dead'"),
-        1
-    );
+    assert_eq!(harness.number("SELECT count(*) FROM parked_events"), 1);
+    assert_eq!(harness.number("SELECT count(*) FROM dead_letters"), 0);
 }

@@ -11,7 +11,9 @@
 
 mod belonging;
 mod bookings;
+mod brake;
 mod broker_faults;
+mod cut_off;
 mod database_faults;
 mod dead_letters;
 mod deadlocks;
@@ -25,11 +27,15 @@ mod kills;
 mod members;
 mod orders;
 mod outages;
+mod parking;
+mod planted;
 mod progress;
 mod publishing;
+mod refold;
 mod refusals;
 mod relay;
 mod replay;
+mod restore;
 mod schema;
 mod stories;
 mod topic;

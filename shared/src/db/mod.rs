@@ -10,10 +10,15 @@
 
 mod connect;
 mod fault;
+mod gather;
+pub mod ledger;
 mod migrations;
+pub mod objects;
+pub mod ties;
 mod transaction;
 
 pub use connect::{ConnectError, Limits, connect};
 pub use fault::{DatabaseFault, fault};
+pub use gather::{Bounds, GatherError, Gathered, Reach, gather};
 pub use migrations::{MigrationError, SchemaError, migrate, require_schema};
 pub use transaction::run_tx;

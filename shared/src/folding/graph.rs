@@ -136,6 +136,14 @@ impl Graph {
             .collect()
     }
 
+    /// Whether this object claims this booking, at any rank.
+    #[must_use]
+    pub fn claims_booking(&self, object: &Key, booking: &str) -> bool {
+        self.claims
+            .get(object)
+            .is_some_and(|ranks| ranks.values().any(|claim| claim.booking_id == booking))
+    }
+
     fn own(&self, key: &Key, eligible: &dyn Fn(&str, &str) -> bool) -> Option<&StoredClaim> {
         self.claims
             .get(key)?

@@ -21,16 +21,19 @@
 //! or by event id. Each of them is wrong in a case that Stripe documents.
 
 mod booking;
+mod columns;
 pub mod details;
 mod fields;
 pub mod graph;
 mod object;
 pub mod phases;
 mod readings;
+pub mod rebuild;
 mod shown;
 pub mod values;
 
 pub use booking::{BookingView, FoldError, Member, Registration, Status, fold_booking};
+pub use columns::Columns;
 pub use fields::Fields;
 pub use object::{ObjectState, Snapshot, Winner};
 pub use readings::{Claim, Link, Reading, read_event, read_observation};

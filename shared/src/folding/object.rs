@@ -187,6 +187,15 @@ impl ObjectState {
         self.members.iter().chain(&self.crowded)
     }
 
+    /// The events and observations that what it holds is from; those of crowded seconds are
+    /// not known any more.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.all()
+            .chain(self.observation.as_deref())
+            .map(|snapshot| snapshot.source_id.as_str())
+            .filter(|id| !id.is_empty())
+    }
+
     /// Whether it was told nothing yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -11,4 +11,5 @@
 mod edges;
 mod fuzz;
 mod histories;
+mod rebuild;
 mod schema;

@@ -70,7 +70,10 @@ fn a_replay_is_done_when_the_processor_has_said_what_became_of_each() {
         scope.spawn(move || play_results(&url, "no_change", 3));
         let answer = stand.execute(&["--to-earliest", "-o", "json"]);
         assert_eq!(answer.code, 0, "{answer:?}");
-        assert_eq!(answer.json()["results"], serde_json::json!({"no_change": 3}));
+        assert_eq!(
+            answer.json()["results"],
+            serde_json::json!({"no_change": 3})
+        );
     });
     assert_eq!(
         stand.text("SELECT state || ' ' || (result ->> 'no_change') FROM operator_actions"),
@@ -161,7 +164,11 @@ fn an_observation_is_replayed_with_what_makes_it_one() {
     assert_eq!(again.key, "acct_1/payment_intent:pi_1");
     assert_eq!(again.value, body);
     assert_eq!(
-        (again.headers.record, again.headers.observed_at, again.headers.source),
+        (
+            again.headers.record,
+            again.headers.observed_at,
+            again.headers.source
+        ),
         (RecordKind::Observation, Some(1_790_000_001), Source::Replay)
     );
 }
@@ -177,6 +184,10 @@ fn no_more_is_published_a_second_than_the_rate_says() {
     let answer = stand.execute(&["--to-earliest", "--no-wait", "--rate", "10"]);
     assert_eq!(answer.code, 0, "{answer:?}");
     // The last chunk is not paused after by more than its own time.
-    assert!(begun.elapsed().as_millis() >= 2_500, "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed().as_millis() >= 2_500,
+        "{:?}",
+        begun.elapsed()
+    );
     assert_eq!(stand.replayed().len(), 30);
 }

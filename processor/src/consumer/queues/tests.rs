@@ -1,0 +1,116 @@
+//! Moves, holds and pauses, without a broker.
+
+use super::*;
+
+fn record(offset: i64) -> Record {
+    Record {
+        topic: "t".to_owned(),
+        partition: 0,
+        offset,
+        key: String::new(),
+        value: Vec::new(),
+        headers: RecordHeaders::default(),
+        raw_headers: OwnedHeaders::new(),
+        timestamp_ms: None,
+        arrived: Instant::now(),
+    }
+}
+
+#[test]
+fn what_arrives_between_a_move_and_the_seek_is_dropped_and_never_taken_for_a_jump() {
+    let queues = Queues::new(QueueLimits {
+        high: 10,
+        high_bytes: 1_000,
+        low: 1,
+        batch: 10,
+        linger: Duration::ZERO,
+    });
+    queues.open(0, 1, 5, false);
+    queues.push(record(5));
+    drop(queues.take());
+    queues.lost(0, 1, Lost::Moved(6));
+    // 6 and 7 were in the queue that the move has cleared; the client goes on with 8.
+    queues.push(record(8));
+    assert_eq!(queues.waiting(), 0);
+    assert_eq!(queues.positions(), [(0, 6)]);
+    assert!(queues.take_seek());
+    queues.push(record(6));
+    assert_eq!(queues.positions(), [(0, 7)]);
+}
+
+fn queues() -> Queues {
+    Queues::new(QueueLimits {
+        high: 10,
+        high_bytes: 1_000,
+        low: 1,
+        batch: 10,
+        linger: Duration::ZERO,
+    })
+}
+
+#[test]
+fn a_held_partition_deals_its_head_alone_until_it_is_let_go() {
+    let queues = queues();
+    queues.open(0, 1, 5, true);
+    for offset in 5..8 {
+        queues.push(record(offset));
+    }
+    let probe = queues
+        .take()
+        .map(|batch| (batch.probe, batch.records.len()));
+    assert_eq!(probe, Some((true, 1)));
+    queues.lost(0, 1, Lost::Held(5));
+    assert_eq!(queues.held(), [(0, 1)]);
+    assert!(queues.take_seek());
+    for offset in 5..8 {
+        queues.push(record(offset));
+    }
+    queues.let_go(0);
+    let batch = queues
+        .take()
+        .map(|batch| (batch.probe, batch.records.len()));
+    assert_eq!(batch, Some((false, 3)));
+    assert!(queues.held().is_empty());
+}
+
+#[test]
+fn a_paused_queue_deals_nothing_and_still_ends() {
+    let queues = queues();
+    queues.open(0, 1, 5, false);
+    queues.push(record(5));
+    queues.set_paused(true);
+    std::thread::scope(|scope| {
+        let taken = scope.spawn(|| queues.take().is_some());
+        queues.stop();
+        assert!(taken.join().is_ok_and(|taken| !taken));
+    });
+}
+
+#[test]
+fn a_row_behind_ours_is_a_restored_database_and_is_read_again_without_new_records() {
+    let queues = queues();
+    queues.open(0, 7, 50, false);
+    queues.open(1, 7, 50, false);
+    queues.open(2, 7, 50, false);
+    assert_eq!(
+        queues.compare(&[(0, 50, 7), (1, 60, 7), (2, 50, 8)]),
+        [0_i32; 0]
+    );
+    assert_eq!(
+        queues.compare(&[(0, 30, 7), (1, 30, 6), (2, 30, 8)]),
+        [0, 1]
+    );
+    assert_eq!(queues.positions(), [(0, 30), (2, 50)]);
+    assert!(queues.take_seek());
+    assert_eq!(queues.take_reclaims(), [1]);
+    assert!(queues.take_reclaims().is_empty());
+}
+
+#[test]
+fn a_partition_lost_to_another_is_not_claimed_again_at_once() {
+    let queues = queues();
+    queues.open(0, 7, 50, false);
+    queues.lost(0, 7, Lost::Evicted);
+    assert!(queues.positions().is_empty());
+    assert!(queues.take_reclaims().is_empty());
+}

@@ -1,0 +1,161 @@
+//! What operators want of this process, what it says of itself, and when it gives its partitions up.
+//!
+//! Each second it looks at `consumer_control` and writes its row of `processor_instances`, and
+//! whether the database is older than what was committed to it: a restored backup is caught up
+//! with also where nothing new arrives. A process whose own way to the database stays broken is cut off: the polling thread leaves the
+//! group while Kafka is well, so that another takes its partitions, and joins again when the
+//! database answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use shared::db::Limits;
+use shared::error::chain;
+
+use crate::brake::Brake;
+use crate::consumer::Queues;
+use crate::store::control::{Instance, Wanted, hold, say, wanted};
+use crate::store::progress;
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What the watching thread needs.
+pub struct Watch {
+    /// Where wishes are.
+    pub database_url: String,
+    /// The topic that is read.
+    pub topic: String,
+    /// Host and process id.
+    pub instance: String,
+    /// When the process started.
+    pub started_at: DateTime<Utc>,
+    /// Paused and let go here.
+    pub queues: Arc<Queues>,
+    /// Released by a resume.
+    pub brake: Arc<Brake>,
+    /// How long the database may be away before the partitions are given up.
+    pub give_up_after: Duration,
+    /// Read by the polling thread.
+    pub cut_off: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// Runs until `stopping`. Blocks its thread.
+    pub fn run(&self, stopping: &AtomicBool) {
+        let mut connection: Option<PgConnection> = None;
+        let mut seen: Option<i64> = None;
+        let mut answered = Instant::now();
+        while !stopping.load(Ordering::Relaxed) {
+            match self.look(&mut connection, &mut seen) {
+                Ok(()) => {
+                    answered = Instant::now();
+                    self.cut_off.store(false, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    tracing::debug!(error, "cannot ask what operators want");
+                    connection = None;
+                    if answered.elapsed() >= self.give_up_after {
+                        self.cut_off.store(true, Ordering::Relaxed);
+                    }
+                }
+            }
+            let until = Instant::now() + LOOK_EVERY;
+            while Instant::now() < until && !stopping.load(Ordering::Relaxed) {
+                std::thread::park_timeout(Duration::from_millis(50));
+            }
+        }
+        if let Some(connection) = connection.as_mut() {
+            let stopped = self.instance("stopped", None, Vec::new());
+            drop(say(connection, &stopped));
+        }
+    }
+
+    fn look(&self, slot: &mut Option<PgConnection>, seen: &mut Option<i64>) -> Result<(), String> {
+        let connection = match slot {
+            Some(connection) => connection,
+            None => slot.insert(
+                shared::db::connect(&self.database_url, "bookend-processor-control", limits())
+                    .map_err(|error| chain(&error))?,
+            ),
+        };
+        let wish = wanted(connection, &self.topic).map_err(|error| chain(&error))?;
+        self.follow(connection, wish, seen);
+        let rows = progress::all(connection, &self.topic).map_err(|error| chain(&error))?;
+        let behind = self.queues.compare(&rows);
+        if !behind.is_empty() {
+            tracing::error!(
+                ?behind,
+                "progress is behind what was committed: the database was restored from a backup; \
+                 reading the log again from there"
+            );
+        }
+        let held = self.queues.held();
+        let partitions = self.queues.positions().iter().map(|(p, _)| *p).collect();
+        let said = if wish.paused {
+            self.instance("paused", Some("by an operator".to_owned()), partitions)
+        } else if held.is_empty() {
+            self.instance("running", None, partitions)
+        } else {
+            let reason = format!("the brake holds {} partition(s)", held.len());
+            self.instance("held", Some(reason), partitions)
+        };
+        say(connection, &said).map_err(|error| chain(&error))?;
+        Ok(())
+    }
+
+    /// The first look only learns how often was resumed before this process.
+    fn follow(&self, connection: &mut PgConnection, wish: Wanted, seen: &mut Option<i64>) {
+        if wish.paused != self.queues.is_paused() {
+            tracing::warn!(
+                paused = wish.paused,
+                "an operator paused or resumed consumption"
+            );
+            self.queues.set_paused(wish.paused);
+        }
+        let resumed = seen.is_some_and(|seen| wish.resumes > seen);
+        *seen = Some(wish.resumes);
+        if !resumed {
+            return;
+        }
+        self.brake.release();
+        for (partition, epoch) in self.queues.held() {
+            let place = (self.topic.as_str(), partition);
+            if let Err(error) = hold(connection, place, epoch, None) {
+                tracing::warn!(
+                    error = chain(&error),
+                    "the brake's mark could not be taken away"
+                );
+            }
+            tracing::warn!("kafka.partition" = partition, "let go by an operator");
+            self.queues.let_go(partition);
+        }
+    }
+
+    fn instance(
+        &self,
+        state: &'static str,
+        reason: Option<String>,
+        partitions: Vec<i32>,
+    ) -> Instance<'_> {
+        Instance {
+            name: &self.instance,
+            started_at: self.started_at,
+            state,
+            reason,
+            partitions,
+        }
+    }
+}
+
+/// Short: what it learns late is of no use.
+fn limits() -> Limits {
+    Limits {
+        statement: Duration::from_secs(3),
+        lock: Duration::from_secs(2),
+        connect: Duration::from_secs(2),
+        ..Limits::default()
+    }
+}

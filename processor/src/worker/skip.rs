@@ -1,0 +1,95 @@
+//! Before a head is skipped by command it becomes a dead letter, like all that is given up on.
+//!
+//! Invariant: acknowledged by the topic, then marked in a transaction of its own; only then is the
+//! command carried out. Killed between, the command finds the head given up on already.
+
+use diesel::pg::PgConnection;
+use shared::commands::Wish;
+use shared::error::{Class, chain};
+
+use super::Worker;
+use crate::apply::Place;
+use crate::apply::drain::give_up;
+use crate::item::{CommandItem, Item, Reason};
+use crate::parked::dead_letter;
+use crate::store;
+
+impl Worker {
+    /// `false`: the partition is not ours any more.
+    pub(super) fn bury_skipped(
+        &self,
+        connection: &mut Option<PgConnection>,
+        place: Place<'_>,
+        items: &mut [Item],
+    ) -> bool {
+        let [Item::Command(command)] = items else {
+            return true;
+        };
+        let mut attempt = 0_u32;
+        while let Err(error) = self.bury_head(connection, command) {
+            attempt = attempt.saturating_add(1);
+            tracing::warn!(
+                attempt,
+                error,
+                "skipped event is no dead letter yet; the command waits"
+            );
+            *connection = None;
+            self.pause(place, attempt);
+            if !self.queues.owns(place.partition, place.epoch) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn bury_head(
+        &self,
+        slot: &mut Option<PgConnection>,
+        item: &mut CommandItem,
+    ) -> Result<(), String> {
+        let Wish::Skip {
+            booking_id,
+            event_id,
+        } = &item.command.wish
+        else {
+            return Ok(());
+        };
+        if item.buried.is_some() || item.failed.is_some() {
+            return Ok(());
+        }
+        let connection = match slot {
+            Some(connection) => connection,
+            None => slot.insert(self.connect().map_err(|failure| failure.describe())?),
+        };
+        let head = store::parked::first(connection, booking_id, 1).map_err(|e| chain(&e))?;
+        // Not the head: the command itself says so.
+        let Some(head) = head.first().filter(|head| head.event_id == *event_id) else {
+            return Ok(());
+        };
+        if head.gave_up_at.is_none() {
+            let now = self.clock.now();
+            let class = match head.error_class.as_deref() {
+                Some("business") => Class::Business,
+                Some(_) | None => Class::Unclassified,
+            };
+            let reason = Reason {
+                class,
+                kind: "skipped",
+                error: head
+                    .error
+                    .clone()
+                    .unwrap_or_else(|| "skipped by an operator".to_owned()),
+                at: now,
+            };
+            let attempts = u32::try_from(head.attempts).unwrap_or(0);
+            let dead = dead_letter(head, booking_id, &reason, attempts);
+            self.dead_letters
+                .publish(&dead, now)
+                .map_err(|error| chain(&error))?;
+            give_up(connection, &dead, now).map_err(|error| chain(&error))?;
+            self.metrics.dead_lettered(&dead);
+        }
+        item.buried = Some(event_id.clone());
+        Ok(())
+    }
+}
