@@ -37,6 +37,8 @@ mod relay;
 mod restore;
 mod runbooks;
 mod replay;
+mod replay;
+mod restore;
 mod schema;
 mod stories;
 mod topic;
