@@ -19,7 +19,7 @@ use crate::failure::Failure;
 pub(crate) const MOST_ROWS: i64 = 5_000;
 
 /// Runs one statement; `doing` names it in the error.
-fn rows<'q, Q, Row>(
+pub(crate) fn rows<'q, Q, Row>(
     connection: &mut PgConnection,
     doing: &'static str,
     query: Q,
