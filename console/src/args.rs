@@ -11,6 +11,7 @@ use shared::config::{Deployment, KafkaArgs};
 use shared::ids::{BookingId, EventId};
 
 use crate::output::Form;
+use crate::refold::RefoldArgs;
 
 /// Looks into Bookend's ledger and bookings.
 #[derive(Parser, Debug)]
@@ -57,6 +58,17 @@ pub(crate) enum Command {
 Example: how many records wait, as JSON
   bookend lag --output json | jq .records")]
     Lag(LagArgs),
+    /// Fold bookings or objects anew from the ledger, by today's rules.
+    ///
+    /// Without --execute nothing is written: a shadow is folded and the difference shown, field by
+    /// field. With --execute --reason the processor is asked, through the log, to refold exactly
+    /// what differs, and its results are waited for. --all folds everything into shadow tables; it
+    /// can be interrupted and gone on with, and --promote makes right what it found.
+    #[command(after_long_help = "\
+Example: what a bug left behind in everything, and then its repair
+  bookend refold --all --output json
+  bookend refold --promote ref_00000000000000000000000000000001 --execute --reason 'refunds were halved'")]
+    Refold(Box<RefoldArgs>),
     /// Check every setting and every dependency, one line each, with what to do about it.
     ///
     /// Settings are read from the environment, as the services read them. A check that cannot be

@@ -16,6 +16,7 @@ mod history;
 mod kafka;
 mod ledger;
 mod output;
+mod refold;
 mod secrets;
 mod settings;
 mod text;
@@ -42,6 +43,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Event { command } => commands::event::run(&global, command),
         Command::Booking { command } => commands::booking::run(&global, command),
         Command::Lag(lag) => commands::lag::run(&global, &lag),
+        Command::Refold(refold) => commands::refold::run(&global, &refold),
         Command::Doctor(doctor) => commands::doctor::run(&global, &doctor),
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod booking;
 pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod lag;
+pub(crate) mod refold;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

@@ -4,6 +4,8 @@
 //! tables of the console's own; what it finds wrong is made right by the processor alone, which is
 //! asked by commands through the log and folds anew when it gets there.
 
+mod args;
+mod carry_out;
 mod change;
 mod findings;
 mod shadow;
@@ -11,6 +13,9 @@ mod tables;
 mod walk;
 mod wanted;
 
+pub(crate) use args::RefoldArgs;
+pub(crate) use carry_out::carry_out;
+pub(crate) use change::Change;
 pub(crate) use findings::{Findings, findings, plan};
 pub(crate) use shadow::{Shadow, shadow};
 pub(crate) use tables::{Run, begin, find, forget, may_keep};

@@ -101,7 +101,9 @@ fn compare(
     let mut ties = tied(db, &keys, &rebuilt)?;
     let objects = rebuilt.objects.into_iter().map(|(key, object)| {
         let row = stored.remove(&key);
-        let mut changes = row.as_ref().map_or_else(missing, |row| differs(row, &object));
+        let mut changes = row
+            .as_ref()
+            .map_or_else(missing, |row| differs(row, &object));
         changes.extend(ties.remove(&key).unwrap_or_default());
         ObjectShadow {
             key,

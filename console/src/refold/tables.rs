@@ -77,11 +77,13 @@ pub(crate) fn may_keep(db: &mut PgConnection) -> Result<(), Failure> {
 ///
 /// # Errors
 /// The database's.
-pub(crate) fn begin(db: &mut PgConnection, id: &str) -> Result<(), Failure> {
+pub(crate) fn begin(db: &mut PgConnection) -> Result<Run, Failure> {
+    let id = format!("ref_{:032x}", rand::random::<u128>());
     let query = sql_query("INSERT INTO refold_runs (id, fold_version) VALUES ($1, $2)")
-        .bind::<Text, _>(id)
+        .bind::<Text, _>(&id)
         .bind::<Integer, _>(FOLD_VERSION);
-    execute(db, "beginning a run", query).map(drop)
+    execute(db, "beginning a run", query)?;
+    find(db, &id)
 }
 
 /// The run with this id.
@@ -115,9 +117,10 @@ pub(crate) fn forget(db: &mut PgConnection, id: &str) -> Result<(), Failure> {
 /// # Errors
 /// The database's.
 pub(crate) fn finish(db: &mut PgConnection, id: &str) -> Result<(), Failure> {
-    let query =
-        sql_query("UPDATE refold_runs SET finished_at = now() WHERE id = $1 AND finished_at IS NULL")
-            .bind::<Text, _>(id);
+    let query = sql_query(
+        "UPDATE refold_runs SET finished_at = now() WHERE id = $1 AND finished_at IS NULL",
+    )
+    .bind::<Text, _>(id);
     execute(db, "finishing the run", query).map(drop)
 }
 
@@ -190,7 +193,11 @@ fn keep_bookings(db: &mut PgConnection, run: &str, shadow: &Shadow) -> Result<()
     .bind::<Array<Text>, _>(bookings().map(|it| it.id.as_str()).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(live.collect::<Vec<_>>())
     .bind::<Array<Text>, _>(folded.collect::<Vec<_>>())
-    .bind::<Array<Bool>, _>(bookings().map(|it| !it.changes.is_empty()).collect::<Vec<_>>());
+    .bind::<Array<Bool>, _>(
+        bookings()
+            .map(|it| !it.changes.is_empty())
+            .collect::<Vec<_>>(),
+    );
     execute(db, "keeping the bookings", query).map(drop)
 }
 

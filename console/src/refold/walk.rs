@@ -82,7 +82,8 @@ impl Walk<'_> {
         self.bookings(&run.id, &mut skipped)?;
         if skipped.count == 0 {
             let id = run.id.as_str();
-            self.writer.run("refold_finish", |db| tables::finish(db, id))?;
+            self.writer
+                .run("refold_finish", |db| tables::finish(db, id))?;
         }
         Ok(skipped)
     }
