@@ -13,7 +13,9 @@ use shared::ids::{BookingId, EventId};
 use crate::output::Form;
 use crate::refold::RefoldArgs;
 
-/// Looks into Bookend's ledger and bookings.
+/// Looks into Bookend's ledger and bookings, and carries out what operators decide.
+///
+/// What writes is a dry run until --execute and --reason are given.
 #[derive(Parser, Debug)]
 #[command(name = "bookend", version, propagate_version = true, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -24,8 +26,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 ok, 1 failed, 2 usage, 3 nothing matched, 6 precondition, 78 configuration, \
-124 timed out.";
+Exit codes: 0 ok, 1 failed, 2 usage, 3 nothing matched, 4 not allowed, 5 in part, \
+6 precondition, 78 configuration, 124 timed out, 130 interrupted.";
 
 /// Options of every command.
 #[derive(Args, Debug)]
@@ -57,7 +59,7 @@ pub(crate) enum Command {
     #[command(after_long_help = "\
 Example: how many records wait, as JSON
   bookend lag --output json | jq .records")]
-    Lag(LagArgs),
+    Lag(LogArgs),
     /// Fold bookings or objects anew from the ledger, by today's rules.
     ///
     /// Without --execute nothing is written: a shadow is folded and the difference shown, field by
@@ -82,7 +84,7 @@ Example: what the ingestor needs, from where it runs
 
 /// Where the log is.
 #[derive(Args, Debug)]
-pub(crate) struct LagArgs {
+pub(crate) struct LogArgs {
     /// `development` permits Kafka without TLS.
     #[arg(long, env = "DEPLOYMENT", value_enum, default_value = "production")]
     pub(crate) deployment: Deployment,
@@ -195,11 +197,11 @@ Example:
     },
 }
 
-fn event_id(text: &str) -> Result<EventId, String> {
+pub(crate) fn event_id(text: &str) -> Result<EventId, String> {
     EventId::parse(text).map_err(|error| error.to_string())
 }
 
-fn booking_id(text: &str) -> Result<BookingId, String> {
+pub(crate) fn booking_id(text: &str) -> Result<BookingId, String> {
     BookingId::parse(text).map_err(|error| error.to_string())
 }
 
@@ -212,7 +214,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
     Ok(limit)
 }
 
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+pub(crate) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.with_timezone(&Utc));
     }

@@ -1,7 +1,9 @@
-//! The one way this program reaches Postgres: one read-only transaction a command.
+//! The two ways this program reaches Postgres: one read-only transaction a question, and a
+//! connection for what an operator's action writes.
 //!
-//! *Invariant:* nothing is written. The transaction is READ ONLY by the server's own rule, and
-//! REPEATABLE READ, so that a booking and its history are of one moment.
+//! *Invariant:* [`read`] writes nothing. Its transaction is READ ONLY by the server's own rule, and
+//! REPEATABLE READ, so that a booking and its history are of one moment. A [`Writer`] is asked for
+//! by `action` only, and by what keeps a table of the console's own.
 
 use std::time::{Duration, Instant};
 
@@ -27,9 +29,7 @@ pub(crate) fn read<T>(
     name: &'static str,
     work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let url = settings::secret("DATABASE_URL")?.ok_or_else(|| Failure::Configuration {
-        what: "DATABASE_URL (or DATABASE_URL_FILE) is not set".to_owned(),
-    })?;
+    let url = url()?;
     let started = Instant::now();
     let outcome = connect(&url, limit).and_then(|mut connection| {
         db::run_tx(&mut connection, name, |connection| {
@@ -42,8 +42,50 @@ pub(crate) fn read<T>(
             work(connection)
         })
     });
-    // diesel shows no SQLSTATE, and the text of "statement timeout" depends on the server's
-    // language: the clock tells what the error does not.
+    in_time(outcome, started, limit)
+}
+
+/// A connection that may write, for as long as an action takes.
+pub(crate) struct Writer {
+    connection: PgConnection,
+    limit: Duration,
+}
+
+impl Writer {
+    /// Connects with `DATABASE_URL` and checks the schema.
+    ///
+    /// # Errors
+    /// As [`read`]'s.
+    pub(crate) fn connect(limit: Duration) -> Result<Self, Failure> {
+        let url = url()?;
+        let started = Instant::now();
+        let connection = in_time(connect(&url, limit), started, limit)?;
+        Ok(Self { connection, limit })
+    }
+
+    /// Runs `work` in one transaction called `name`. READ COMMITTED.
+    ///
+    /// # Errors
+    /// 124 when the limit was reached, else `work`'s own; then nothing was written, unless it was
+    /// the commit that failed.
+    pub(crate) fn run<T>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let started = Instant::now();
+        let outcome = db::run_tx(&mut self.connection, name, work);
+        in_time(outcome, started, self.limit)
+    }
+}
+
+/// diesel shows no SQLSTATE, and the text of "statement timeout" depends on the server's language:
+/// the clock tells what the error does not.
+fn in_time<T>(
+    outcome: Result<T, Failure>,
+    started: Instant,
+    limit: Duration,
+) -> Result<T, Failure> {
     match outcome {
         Err(Failure::Query { .. }) if started.elapsed() >= limit => {
             Err(Failure::TimedOut { limit })
@@ -53,6 +95,12 @@ pub(crate) fn read<T>(
         }
         outcome => outcome,
     }
+}
+
+fn url() -> Result<String, Failure> {
+    settings::secret("DATABASE_URL")?.ok_or_else(|| Failure::Configuration {
+        what: "DATABASE_URL (or DATABASE_URL_FILE) is not set".to_owned(),
+    })
 }
 
 fn connect(url: &str, limit: Duration) -> Result<PgConnection, Failure> {

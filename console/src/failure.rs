@@ -5,10 +5,38 @@ use std::time::Duration;
 
 /// Why a command did not do what it was asked.
 ///
-/// Exit codes: 1 failed, 3 nothing matched, 6 precondition, 78 configuration, 124 timed out. Wrong
-/// usage is 2, by clap, before any of this exists.
+/// Exit codes: 1 failed, 2 usage, 3 nothing matched, 4 not allowed, 5 in part, 6 precondition,
+/// 78 configuration, 124 timed out, 130 interrupted. Most wrong usage is told by clap, before any of
+/// this exists.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// What was typed does not suffice, and only the whole of it tells.
+    #[error("{what}")]
+    Usage { what: String },
+    /// The database role may not do this. Nothing was done.
+    #[error("not allowed: {what}")]
+    NotAllowed { what: String },
+    /// Some of it was done; the action's items say which.
+    #[error("done in part: {what}")]
+    InPart { what: String },
+    /// None of it was done; the action's items say why.
+    #[error("failed: {what}")]
+    Undone { what: String },
+    /// Everything is in the log and will be carried out, but the answers did not come in time.
+    #[error(
+        "no result within {}: {waiting} of {published} in the log, which the processor will carry \
+         out. See the result with: bookend action show {action}",
+        humantime::format_duration(*.limit)
+    )]
+    Pending {
+        action: String,
+        waiting: usize,
+        published: usize,
+        limit: Duration,
+    },
+    /// By Ctrl-C, or by an operator who did not say yes.
+    #[error("interrupted: {what}")]
+    Interrupted { what: String },
     /// Well asked, but no row answers.
     #[error("nothing matched: {what}")]
     NothingMatched { what: String },
@@ -21,7 +49,8 @@ pub(crate) enum Failure {
     /// The evidence does not hold: bytes, hash and signature disagree.
     #[error("{what}")]
     NotAuthentic { what: String },
-    /// The deadline of `--timeout` passed. Nothing was changed: every command only reads.
+    /// The deadline of `--timeout` passed. Whether a write was made is unknown; a command that
+    /// writes says which action to look at.
     #[error("no answer within {}", humantime::format_duration(*.limit))]
     TimedOut { limit: Duration },
     #[error("the database is away")]
@@ -41,10 +70,22 @@ pub(crate) enum Failure {
         #[source]
         source: rdkafka::error::KafkaError,
     },
+    #[error("no producer for Kafka")]
+    Producer {
+        #[source]
+        source: shared::kafka::producer::ConnectError,
+    },
+    /// Not known to be in the log; what is sent again is recognized there.
+    #[error("Kafka did not acknowledge a record: {subject}")]
+    Append {
+        subject: String,
+        #[source]
+        source: shared::kafka::producer::AppendError,
+    },
     /// `doctor` found something that does not work; its report says what.
     #[error("{failed} of {checks} checks failed")]
     Unwell { failed: usize, checks: usize },
-    #[error("cannot start what runs the checks")]
+    #[error("cannot start what waits for checks and signals")]
     Runtime {
         #[source]
         source: std::io::Error,
@@ -65,11 +106,18 @@ impl Failure {
     /// The process's exit code, as docs/exit-codes.md lists them.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::Usage { .. } => 2,
             Self::NothingMatched { .. } => 3,
+            Self::NotAllowed { .. } => 4,
+            Self::InPart { .. } => 5,
             Self::Precondition { .. } => 6,
             Self::Configuration { .. } => 78,
-            Self::TimedOut { .. } => 124,
-            Self::NotAuthentic { .. }
+            Self::TimedOut { .. } | Self::Pending { .. } => 124,
+            Self::Interrupted { .. } => 130,
+            Self::Undone { .. }
+            | Self::Producer { .. }
+            | Self::Append { .. }
+            | Self::NotAuthentic { .. }
             | Self::Connect { .. }
             | Self::Query { .. }
             | Self::Kafka { .. }
@@ -115,15 +163,32 @@ mod tests {
 
     #[test]
     fn every_failure_keeps_its_documented_exit_code() {
-        let nothing = Failure::NothingMatched { what: "x".into() };
-        let precondition = Failure::Precondition { what: "x".into() };
-        let configuration = Failure::Configuration { what: "x".into() };
-        let late = Failure::TimedOut {
-            limit: Duration::from_secs(1),
-        };
-        let forged = Failure::NotAuthentic { what: "x".into() };
-        let codes = [nothing, precondition, configuration, late, forged].map(|f| f.exit_code());
-        assert_eq!(codes, [3, 6, 78, 124, 1]);
+        let what = || "x".to_owned();
+        let limit = Duration::from_secs(1);
+        let expected = [
+            (Failure::Undone { what: what() }, 1),
+            (Failure::NotAuthentic { what: what() }, 1),
+            (Failure::Usage { what: what() }, 2),
+            (Failure::NothingMatched { what: what() }, 3),
+            (Failure::NotAllowed { what: what() }, 4),
+            (Failure::InPart { what: what() }, 5),
+            (Failure::Precondition { what: what() }, 6),
+            (Failure::Configuration { what: what() }, 78),
+            (Failure::TimedOut { limit }, 124),
+            (
+                Failure::Pending {
+                    action: what(),
+                    waiting: 1,
+                    published: 2,
+                    limit,
+                },
+                124,
+            ),
+            (Failure::Interrupted { what: what() }, 130),
+        ];
+        for (failure, code) in expected {
+            assert_eq!(failure.exit_code(), code, "{failure:?}");
+        }
     }
 
     #[test]

@@ -1,12 +1,16 @@
-//! `bookend`, the operators' command line: what is in the ledger, and why a booking is as it is.
+//! `bookend`, the operators' command line: what is in the ledger, why a booking is as it is, and
+//! what to do about what fails.
 //!
-//! *Invariant:* it reads. Every command runs in one read-only transaction; ledger, objects,
-//! bookings and outbox have one writer, and this is not it. In Kafka it joins no group and
-//! commits nothing.
+//! *Invariant:* ledger, objects, bookings, outbox, parked events and dead letters have one writer,
+//! and this is not it. What it asks, it asks in one read-only transaction. What it writes are the
+//! notes of what people do (`operator_actions` and their items), what they want of consumption
+//! (`consumer_control`) and the shadow tables of a refold; everything else that an operator wishes
+//! travels as a record through the log. In Kafka it joins no group and commits nothing.
 //!
 //! Data goes to standard output, everything else to standard error. It opens no listener, and
 //! only `doctor` looks at a Stripe key: to try it with one call that reads.
 
+mod action;
 mod args;
 mod commands;
 mod database;

@@ -1,7 +1,8 @@
 //! What operators want of this process, what it says of itself, and when it gives its partitions up.
 //!
-//! Each second it looks at `consumer_control` and writes its row of `processor_instances`. A
-//! process whose own way to the database stays broken is cut off: the polling thread leaves the
+//! Each second it looks at `consumer_control` and writes its row of `processor_instances`, and
+//! whether the database is older than what was committed to it: a restored backup is caught up
+//! with also where nothing new arrives. A process whose own way to the database stays broken is cut off: the polling thread leaves the
 //! group while Kafka is well, so that another takes its partitions, and joins again when the
 //! database answers.
 
@@ -17,6 +18,7 @@ use shared::error::chain;
 use crate::brake::Brake;
 use crate::consumer::Queues;
 use crate::store::control::{Instance, Wanted, hold, say, wanted};
+use crate::store::progress;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -81,6 +83,15 @@ impl Watch {
         };
         let wish = wanted(connection, &self.topic).map_err(|error| chain(&error))?;
         self.follow(connection, wish, seen);
+        let rows = progress::all(connection, &self.topic).map_err(|error| chain(&error))?;
+        let behind = self.queues.compare(&rows);
+        if !behind.is_empty() {
+            tracing::error!(
+                ?behind,
+                "progress is behind what was committed: the database was restored from a backup; \
+                 reading the log again from there"
+            );
+        }
         let held = self.queues.held();
         let partitions = self.queues.positions().iter().map(|(p, _)| *p).collect();
         let said = if wish.paused {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use shared::clock::{Clock as _, SystemClock};
 
 use super::{millisecond, second};
-use crate::args::{Global, LagArgs};
+use crate::args::{Global, LogArgs};
 use crate::database::read;
 use crate::failure::Failure;
 use crate::kafka::{self, Bounds, Reader};
@@ -43,7 +43,7 @@ struct Lag {
     waiting: Vec<Waiting>,
 }
 
-pub(crate) fn run(global: &Global, args: &LagArgs) -> Result<(), Failure> {
+pub(crate) fn run(global: &Global, args: &LogArgs) -> Result<(), Failure> {
     let settings = kafka::settings(&args.kafka, args.deployment)?;
     let topic = &args.kafka.events_topic;
     let reader = Reader::new(&settings, topic, global.timeout)?;

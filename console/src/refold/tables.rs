@@ -5,7 +5,7 @@ use diesel::pg::PgConnection;
 use diesel::query_builder::QueryId;
 use diesel::query_dsl::methods::ExecuteDsl;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
-use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
+use diesel::{QueryableByName, sql_query};
 use serde::Serialize;
 use serde_json::json;
 use shared::folding::FOLD_VERSION;
@@ -43,9 +43,7 @@ pub(super) fn execute<Q>(
 where
     Q: ExecuteDsl<PgConnection> + QueryId,
 {
-    query
-        .execute(db)
-        .map_err(|source| Failure::Query { doing, source })
+    Q::execute(query, db).map_err(|source| Failure::Query { doing, source })
 }
 
 /// Whether this role may keep a shadow.

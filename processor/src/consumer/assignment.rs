@@ -30,6 +30,8 @@ pub(super) struct Assignment {
     revoke_grace: Duration,
     connection: Mutex<Option<PgConnection>>,
     waiting: Mutex<BTreeSet<i32>>,
+    /// What the group calls ours.
+    given: Mutex<BTreeSet<i32>>,
 }
 
 impl ClientContext for Assignment {}
@@ -78,6 +80,7 @@ impl Assignment {
             revoke_grace,
             connection: Mutex::new(None),
             waiting: Mutex::default(),
+            given: Mutex::default(),
         }
     }
 
@@ -96,6 +99,10 @@ impl Assignment {
 
     fn assigned(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
         tracing::info!(?partitions, "partitions assigned");
+        self.given
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(partitions);
         self.waiting
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -106,6 +113,10 @@ impl Assignment {
 
     fn revoked(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
         tracing::info!(?partitions, "partitions revoked");
+        self.given
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|partition| !partitions.contains(partition));
         let finished = self.queues.close(partitions, self.revoke_grace);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|partition| !partitions.contains(partition));
@@ -121,9 +132,27 @@ impl Assignment {
     /// Tries again to claim what could not be claimed. Called by the polling thread between
     /// polls; does nothing when all is claimed.
     pub(super) fn claim_waiting(&self, consumer: &BaseConsumer<Self>) {
+        self.take_back();
         if self.waiting() > 0 && self.claim_each(consumer) {
             self.read_open_partitions(consumer);
         }
+    }
+
+    /// What was lost to another's claim, or to a restored database, and still is ours by the
+    /// group's word.
+    fn take_back(&self) {
+        let lost = self.queues.take_reclaims();
+        if lost.is_empty() {
+            return;
+        }
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours: Vec<i32> = lost.into_iter().filter(|p| given.contains(p)).collect();
+        drop(given);
+        tracing::warn!(?ours, "claiming again what the group calls ours");
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(ours);
     }
 
     /// Claims everything anew: the log no longer matches where we were reading.

@@ -69,8 +69,11 @@ pub struct QueueLimits {
 pub enum Lost {
     /// The epoch still is ours: read on at this offset.
     Moved(i64),
-    /// Another processor claimed the partition.
+    /// Another processor claimed the partition: should the group still call it ours after a
+    /// while, it is claimed again.
     Evicted,
+    /// The row is older than our claim: the database was restored. It is claimed again at once.
+    Restored,
     /// The brake holds the partition at this offset; its head is tried again after the pause.
     Held(i64),
 }
@@ -89,6 +92,10 @@ struct PartitionQueue {
     held: Option<(Instant, u32)>,
 }
 
+/// How long whoever lost a partition waits for the group's word before it claims it again: longer
+/// than a session, so that one who was frozen has learned that it is out.
+const RECLAIM_AFTER: Duration = Duration::from_secs(10);
+
 /// Pauses between two tries of a held partition's head.
 const PROBE: shared::backoff::Policy = shared::backoff::Policy {
     base: Duration::from_secs(1),
@@ -106,6 +113,8 @@ impl PartitionQueue {
 struct State {
     open: BTreeMap<i32, PartitionQueue>,
     finished: BTreeMap<i32, i64>,
+    /// Partitions to be claimed again, and when.
+    reclaim: BTreeMap<i32, Instant>,
     seek: bool,
     stopping: bool,
     paused: bool,
@@ -152,7 +161,9 @@ impl Queues {
             seeking: false,
             held: held.then(|| (Instant::now(), 0)),
         };
-        drop(self.state().open.insert(partition, queue));
+        let mut state = self.state();
+        state.reclaim.remove(&partition);
+        drop(state.open.insert(partition, queue));
     }
 
     /// Closes partitions and waits up to `grace` for their running batches. Returns the offsets
@@ -295,7 +306,8 @@ impl Queues {
         let mut state = self.state();
         if state.open.get(&partition).is_some_and(|q| q.epoch == epoch) {
             match lost {
-                Lost::Evicted => drop(state.open.remove(&partition)),
+                Lost::Evicted => state.claim_again(partition, RECLAIM_AFTER),
+                Lost::Restored => state.claim_again(partition, Duration::ZERO),
                 Lost::Moved(next_offset) => state.read_again(partition, next_offset),
                 Lost::Held(next_offset) => {
                     state.read_again(partition, next_offset);
@@ -309,6 +321,43 @@ impl Queues {
         }
         drop(state);
         self.idle.notify_all();
+    }
+
+    /// Partitions that are due to be claimed again, if the group still calls them ours.
+    pub fn take_reclaims(&self) -> Vec<i32> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let due: Vec<i32> = state
+            .reclaim
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(partition, _)| *partition)
+            .collect();
+        state.reclaim.retain(|_, at| *at > now);
+        due
+    }
+
+    /// Compares what we hold with the rows `(partition, next_offset, epoch)` as they are now. A row
+    /// can only be ahead of us; one that is behind is from a database that was restored, and what
+    /// it has lost is read again, whether anything new comes or not. Returns those partitions.
+    pub fn compare(&self, rows: &[(i32, i64, i64)]) -> Vec<i32> {
+        let mut state = self.state();
+        let mut behind = Vec::new();
+        for (partition, next, epoch) in rows {
+            // A running batch finds out by itself.
+            let Some(queue) = state.open.get(partition).filter(|queue| !queue.busy) else {
+                continue;
+            };
+            if *epoch < queue.epoch {
+                state.claim_again(*partition, Duration::ZERO);
+            } else if *epoch == queue.epoch && *next < queue.next_offset {
+                state.read_again(*partition, *next);
+            } else {
+                continue;
+            }
+            behind.push(*partition);
+        }
+        behind
     }
 
     /// A held partition's head was applied, or a person resumed: it goes on.
@@ -379,6 +428,11 @@ impl Queues {
 }
 
 impl State {
+    fn claim_again(&mut self, partition: i32, after: Duration) {
+        drop(self.open.remove(&partition));
+        self.reclaim.insert(partition, Instant::now() + after);
+    }
+
     /// What was fetched is dropped, and the client told to read again from there.
     fn read_again(&mut self, partition: i32, next_offset: i64) {
         if let Some(queue) = self.open.get_mut(&partition) {

@@ -64,6 +64,31 @@ pub fn read(
     Ok(row.map(|row| (row.next_offset, row.epoch)))
 }
 
+/// Every partition's row: `(partition, next_offset, epoch)`.
+///
+/// # Errors
+/// diesel's.
+pub fn all(conn: &mut PgConnection, topic: &str) -> QueryResult<Vec<(i32, i64, i64)>> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Integer)]
+        partition: i32,
+        #[diesel(sql_type = BigInt)]
+        next_offset: i64,
+        #[diesel(sql_type = BigInt)]
+        epoch: i64,
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT partition, next_offset, epoch FROM partition_progress WHERE topic = $1",
+    )
+    .bind::<Text, _>(topic)
+    .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.partition, row.next_offset, row.epoch))
+        .collect())
+}
+
 /// Writes down that `[from, to)` was gone before it was applied.
 ///
 /// # Errors

@@ -34,6 +34,7 @@ mod publishing;
 mod refold;
 mod refusals;
 mod relay;
+mod restore;
 mod schema;
 mod stories;
 mod topic;

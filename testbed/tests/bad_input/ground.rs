@@ -57,6 +57,9 @@ impl Ground {
             .unwrap();
         let mut processor = builder("processor")
             .env("DATABASE_URL", database.url_as("bookend_processor"))
+            // Nothing but bad bodies: the brake would hold, as it should.
+            .env("BRAKE_IN_ROW", "1000")
+            .env("BRAKE_SHARE", "100")
             .spawn(dir.path())
             .unwrap();
         ingestor.wait_ready(PATIENCE).unwrap();

@@ -85,3 +85,32 @@ fn a_paused_queue_deals_nothing_and_still_ends() {
         assert!(taken.join().is_ok_and(|taken| !taken));
     });
 }
+
+#[test]
+fn a_row_behind_ours_is_a_restored_database_and_is_read_again_without_new_records() {
+    let queues = queues();
+    queues.open(0, 7, 50, false);
+    queues.open(1, 7, 50, false);
+    queues.open(2, 7, 50, false);
+    assert_eq!(
+        queues.compare(&[(0, 50, 7), (1, 60, 7), (2, 50, 8)]),
+        [0_i32; 0]
+    );
+    assert_eq!(
+        queues.compare(&[(0, 30, 7), (1, 30, 6), (2, 30, 8)]),
+        [0, 1]
+    );
+    assert_eq!(queues.positions(), [(0, 30), (2, 50)]);
+    assert!(queues.take_seek());
+    assert_eq!(queues.take_reclaims(), [1]);
+    assert!(queues.take_reclaims().is_empty());
+}
+
+#[test]
+fn a_partition_lost_to_another_is_not_claimed_again_at_once() {
+    let queues = queues();
+    queues.open(0, 7, 50, false);
+    queues.lost(0, 7, Lost::Evicted);
+    assert!(queues.positions().is_empty());
+    assert!(queues.take_reclaims().is_empty());
+}

@@ -1,4 +1,4 @@
-//! `testbed bench`: how long the answer and the way to the ledger take, at a steady rate.
+//! How long the answer and the way to the ledger take, at a steady rate.
 //!
 //! Open loop: each event has its moment, and its latency is counted from that moment, whether
 //! the sender was late or not. Everything (Kafka, Postgres, the services, the sender) runs on
@@ -12,20 +12,9 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 use serde_json::json;
 
+use super::Part;
 use crate::demo::stage::{FIRST_SECRET, Stage};
-use crate::stack::leftovers::home;
 use crate::stripe::{API_VERSION, Faults, signature_header};
-
-/// Sends payments at a steady rate and prints both latencies beside their floors.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct BenchArgs {
-    /// Events a second.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=20_000))]
-    pub rate: u64,
-    /// Seconds.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
-    pub seconds: u64,
-}
 
 /// p99 of the answer must stay below this.
 const ANSWER_FLOOR_MS: f64 = 50.0;
@@ -33,6 +22,15 @@ const ANSWER_FLOOR_MS: f64 = 50.0;
 const APPLIED_FLOOR_MS: f64 = 1_000.0;
 /// Events sent before the clock counts.
 const WARM_UP: u64 = 500;
+
+/// The part's settings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    /// Events a second.
+    pub(super) rate: u64,
+    /// Seconds.
+    pub(super) seconds: u64,
+}
 
 struct Sent {
     id: String,
@@ -49,12 +47,12 @@ struct Applied {
     at_ms: i64,
 }
 
-impl BenchArgs {
-    /// Runs; `Ok(false)`: a floor was missed.
+impl Answer {
+    /// Sends payments at a steady rate and prints both latencies beside their floors.
     ///
     /// # Errors
     /// When something could not be started, or not everything was applied.
-    pub async fn run(self) -> anyhow::Result<bool> {
+    pub(super) async fn run(self) -> anyhow::Result<Part> {
         let stage = tokio::task::spawn_blocking(|| Stage::set(11, Faults::default())).await??;
         let url = format!("{}/webhooks/stripe", stage.ingestor.url());
         println!(
@@ -70,9 +68,9 @@ impl BenchArgs {
         let database = stage.database.clone();
         let expected = usize::try_from(count)?;
         let applied = tokio::task::spawn_blocking(move || applied(&database, expected)).await??;
-        let passed = report(self, &sent, &applied)?;
+        let part = report(self, &sent, &applied);
         tokio::task::spawn_blocking(move || drop(stage)).await?;
-        Ok(passed)
+        Ok(part)
     }
 }
 
@@ -161,7 +159,7 @@ fn applied(url: &str, expected: usize) -> anyhow::Result<Vec<Applied>> {
     }
 }
 
-fn report(args: BenchArgs, sent: &[Sent], applied: &[Applied]) -> anyhow::Result<bool> {
+fn report(args: Answer, sent: &[Sent], applied: &[Applied]) -> Part {
     let at: std::collections::BTreeMap<&str, i64> = applied
         .iter()
         .map(|row| (row.id.as_str(), row.at_ms))
@@ -191,19 +189,11 @@ fn report(args: BenchArgs, sent: &[Sent], applied: &[Applied]) -> anyhow::Result
         "answer_ms": {"p50": answer.0, "p99": answer.1, "floor_p99": ANSWER_FLOOR_MS},
         "applied_ms": {"p50": way.0, "p99": way.1, "floor_p99": APPLIED_FLOOR_MS},
     });
-    let path = home().join("bench.json");
-    std::fs::write(&path, format!("{result:#}\n"))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    println!(
-        "{} ({})",
-        if passed {
-            "both below their floors"
-        } else {
-            "A FLOOR WAS MISSED"
-        },
-        path.display()
-    );
-    Ok(passed)
+    Part {
+        name: "answer",
+        passed,
+        result,
+    }
 }
 
 fn percentile(values: &mut [f64], percent: usize) -> f64 {

@@ -1,0 +1,82 @@
+//! `testbed bench`: what we claim about speed, measured beside the floor it must keep.
+//!
+//! Invariant: a part passes or fails by its floor, never by being run; its figures are printed and
+//! written to `.bookend/bench.json` either way.
+
+mod answer;
+mod parking;
+
+use anyhow::Context;
+use serde_json::{Map, Value, json};
+
+use crate::stack::leftovers::home;
+use answer::Answer;
+use parking::Parking;
+
+/// Runs the benchmarks and prints their figures beside their floors.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BenchArgs {
+    /// Only this part: `answer` or `parking`.
+    #[arg(long, value_parser = ["answer", "parking"])]
+    pub part: Option<String>,
+    /// `answer`: events a second.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=20_000))]
+    pub rate: u64,
+    /// `answer`: seconds.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub seconds: u64,
+    /// `parking`: events of each of the thousand bookings.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(3..=500))]
+    pub events: u64,
+    /// `parking`: runs of each kind.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
+    pub runs: u64,
+}
+
+/// What one part found.
+struct Part {
+    name: &'static str,
+    passed: bool,
+    result: Value,
+}
+
+impl BenchArgs {
+    /// Runs; `Ok(false)`: a floor was missed.
+    ///
+    /// # Errors
+    /// When something could not be started, or not everything was applied.
+    pub async fn run(self) -> anyhow::Result<bool> {
+        let wanted = |name: &str| self.part.as_deref().is_none_or(|part| part == name);
+        let mut parts = Vec::new();
+        if wanted("answer") {
+            let answer = Answer {
+                rate: self.rate,
+                seconds: self.seconds,
+            };
+            parts.push(answer.run().await?);
+        }
+        if wanted("parking") {
+            let parking = Parking {
+                events: self.events,
+                runs: self.runs,
+            };
+            parts.push(tokio::task::spawn_blocking(move || parking.run()).await??);
+        }
+        let passed = parts.iter().all(|part| part.passed);
+        let mut result = Map::new();
+        result.insert("passed".to_owned(), json!(passed));
+        for part in parts {
+            result.insert(part.name.to_owned(), part.result);
+        }
+        let path = home().join("bench.json");
+        std::fs::write(&path, format!("{:#}\n", Value::Object(result)))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let verdict = if passed {
+            "every floor kept"
+        } else {
+            "A FLOOR WAS MISSED"
+        };
+        println!("{verdict} ({})", path.display());
+        Ok(passed)
+    }
+}

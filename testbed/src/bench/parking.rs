@@ -1,0 +1,281 @@
+//! What one poisoned and one blocked booking cost the other 998.
+//!
+//! The topic is filled first, the bookings' events interleaved; then a processor reads it. The rate
+//! is that of the other bookings' events, from the first that was applied to the last. Runs with
+//! and without trouble alternate, each in a database and topics of its own. After a run with
+//! trouble the rule is lifted, and the blocked booking must end right, in order.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Double};
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use serde_json::json;
+
+use super::Part;
+use crate::services::ServiceBuilder;
+use crate::stack::postgres::execute;
+use crate::stack::topics::{Topic, create};
+use crate::stack::url::with;
+use crate::stack::{Kafka, Postgres, RunDir};
+use crate::stripe::API_VERSION;
+
+const BOOKINGS: u64 = 1_000;
+/// Its second event breaks a rule of the schema.
+const BLOCKED: u64 = 0;
+/// None of its events can be read.
+const POISONED: u64 = 1;
+/// The share of the undisturbed rate that must be kept.
+const FLOOR: f64 = 0.95;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The part's settings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parking {
+    /// Events of each booking.
+    pub(super) events: u64,
+    /// Runs of each kind.
+    pub(super) runs: u64,
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+#[derive(QueryableByName)]
+struct Seconds {
+    #[diesel(sql_type = Double)]
+    s: f64,
+}
+
+impl Parking {
+    /// Runs; blocks.
+    ///
+    /// # Errors
+    /// When something could not be started, or a booking did not end right.
+    pub(super) fn run(self) -> anyhow::Result<Part> {
+        let dir = RunDir::create("bench-parking")?;
+        let kafka = Kafka::start(dir.path(), 1)?;
+        let postgres = Postgres::start(dir.path())?;
+        println!(
+            "{BOOKINGS} bookings of {} events; one poisoned, one blocked; {} runs with and without",
+            self.events, self.runs
+        );
+        let (mut without, mut troubled) = (Vec::new(), Vec::new());
+        for run in 0..self.runs {
+            for trouble in [false, true] {
+                let name = format!("bench_{run}_{trouble}");
+                let rate = self.once(&dir, &kafka, &postgres, &name, trouble)?;
+                println!(
+                    "  run {} {:<16} {rate:>9.0} events/s",
+                    run.saturating_add(1),
+                    if trouble { "with trouble" } else { "without" }
+                );
+                if trouble { &mut troubled } else { &mut without }.push(rate);
+            }
+        }
+        let medians = (median(&mut without), median(&mut troubled));
+        let kept = medians.1 / medians.0;
+        println!(
+            "the other {} bookings   {:>7.0} events/s with, {:>7.0} without: {kept:.3}   floor {FLOOR}",
+            BOOKINGS.saturating_sub(2),
+            medians.1,
+            medians.0
+        );
+        Ok(Part {
+            name: "parking",
+            passed: kept >= FLOOR,
+            result: json!({
+                "bookings": BOOKINGS, "events_each": self.events, "runs": self.runs,
+                "with_per_s": troubled, "without_per_s": without, "kept": kept, "floor": FLOOR,
+            }),
+        })
+    }
+
+    fn once(
+        self,
+        dir: &RunDir,
+        kafka: &Kafka,
+        postgres: &Postgres,
+        name: &str,
+        trouble: bool,
+    ) -> anyhow::Result<f64> {
+        execute(
+            &postgres.url("postgres"),
+            &format!("CREATE DATABASE {name}"),
+        )?;
+        let url = postgres.url(name);
+        let topic = |kind: &str| format!("{name}.{kind}");
+        create(
+            &kafka.brokers(),
+            &[
+                Topic::events(&topic("events"), 12),
+                Topic::events(&topic("dead"), 12),
+                Topic::facts(&topic("facts"), 12),
+            ],
+        )?;
+        let service = ServiceBuilder::new("processor")
+            .env("KAFKA_BROKERS", kafka.brokers())
+            .env("RUST_LOG", "warn")
+            .env("EVENTS_TOPIC", topic("events"))
+            .env("DEAD_TOPIC", topic("dead"))
+            .env("BOOKINGS_TOPIC", topic("facts"))
+            .env("CONSUMER_GROUP", name);
+        service
+            .clone()
+            .env("DATABASE_URL", &url)
+            .run_once("migrate")?;
+        if trouble {
+            execute(
+                &url,
+                &format!(
+                    "ALTER TABLE bookings ADD CONSTRAINT planted \
+                     CHECK (id <> 'b-{BLOCKED}' OR status = 'pending')"
+                ),
+            )?;
+        }
+        self.fill(&kafka.brokers(), &topic("events"), trouble)?;
+        let role = with(&url, Some("bookend_processor"), name);
+        let mut processor = service.env("DATABASE_URL", role).spawn(dir.path())?;
+        processor.wait_ready(PATIENCE)?;
+        let mut conn = PgConnection::establish(&url)?;
+        let others = BOOKINGS.saturating_sub(2).saturating_mul(self.events);
+        let of_others = format!("booking_id NOT IN ('b-{BLOCKED}', 'b-{POISONED}')");
+        wait(
+            &mut conn,
+            others,
+            &format!(
+                "SELECT count(*) AS n FROM events WHERE applied_at IS NOT NULL AND {of_others}"
+            ),
+        )?;
+        let span: Seconds = sql_query(format!(
+            "SELECT extract(epoch FROM max(applied_at) - min(applied_at))::float8 AS s \
+             FROM events WHERE {of_others}"
+        ))
+        .get_result(&mut conn)?;
+        if trouble {
+            self.release(&mut conn, &url)?;
+        }
+        processor.terminate()?;
+        let others = f64::from(u32::try_from(others)?);
+        Ok(others / span.s.max(0.001))
+    }
+
+    /// Lifts the rule; the blocked booking must then end right, its events applied in order.
+    fn release(self, conn: &mut PgConnection, url: &str) -> anyhow::Result<()> {
+        wait(
+            conn,
+            self.events,
+            &format!("SELECT count(*) AS n FROM dead_letters WHERE key = 'b-{POISONED}'"),
+        )?;
+        let parked = self.events.saturating_sub(1);
+        wait(
+            conn,
+            parked,
+            &format!("SELECT count(*) AS n FROM parked_events WHERE booking_id = 'b-{BLOCKED}'"),
+        )?;
+        execute(url, "ALTER TABLE bookings DROP CONSTRAINT planted")?;
+        wait(
+            conn,
+            1,
+            &format!(
+                "SELECT count(*) AS n FROM bookings WHERE id = 'b-{BLOCKED}' AND status = 'confirmed' \
+             AND hold IS NULL AND amount_paid = 5000"
+            ),
+        )?;
+        let unordered: Number = sql_query(format!(
+            "SELECT count(*) AS n FROM (SELECT created - lag(created) OVER (ORDER BY apply_seq) AS step \
+             FROM events WHERE booking_id = 'b-{BLOCKED}') s WHERE step < interval '0'"
+        ))
+        .get_result(conn)?;
+        ensure!(
+            unordered.n == 0,
+            "the blocked booking was applied out of order"
+        );
+        Ok(())
+    }
+
+    /// Every booking's events, interleaved.
+    fn fill(self, brokers: &str, topic: &str, trouble: bool) -> anyhow::Result<()> {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", "5")
+            .set("compression.type", "lz4")
+            .set("acks", "all")
+            .create()?;
+        for step in 0..self.events {
+            for booking in 0..BOOKINGS {
+                let mut body = body(booking, step, step.saturating_add(1) == self.events);
+                if trouble && booking == POISONED {
+                    body.truncate(body.len() / 2);
+                }
+                let key = format!("b-{booking}");
+                send(&producer, topic, &key, &body)?;
+            }
+        }
+        producer.flush(PATIENCE).context("the topic was not filled")
+    }
+}
+
+/// Waits for room in the producer's queue.
+fn send(producer: &BaseProducer, topic: &str, key: &str, body: &str) -> anyhow::Result<()> {
+    let mut record = BaseRecord::to(topic).key(key).payload(body);
+    loop {
+        match producer.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                producer.poll(Duration::from_millis(20));
+                record = back;
+            }
+            Err((error, _)) => return Err(error.into()),
+        }
+    }
+}
+
+/// Made, then processing for a while, then paid; about 2.5 KB.
+fn body(booking: u64, step: u64, last: bool) -> String {
+    let (kind, status, received) = match (step, last) {
+        (0, _) => ("created", "requires_payment_method", 0),
+        (_, false) => ("processing", "processing", 0),
+        (_, true) => ("succeeded", "succeeded", 5_000),
+    };
+    json!({
+        "id": format!("evt_{booking}_{step}"), "object": "event", "api_version": API_VERSION,
+        "created": 1_790_000_000_u64.saturating_add(step), "livemode": false,
+        "type": format!("payment_intent.{kind}"), "pending_webhooks": 1,
+        "request": {"id": null, "idempotency_key": null},
+        "data": {"object": {
+            "id": format!("pi_{booking}"), "object": "payment_intent", "status": status,
+            "amount": 5_000, "amount_received": received, "currency": "eur",
+            "metadata": {"booking_id": format!("b-{booking}")}, "description": "x".repeat(2_000),
+        }},
+    })
+    .to_string()
+}
+
+fn wait(conn: &mut PgConnection, wanted: u64, sql: &str) -> anyhow::Result<()> {
+    let wanted = i64::try_from(wanted)?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let row: Number = sql_query(sql).get_result(conn)?;
+        if row.n >= wanted {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("{} of {wanted} within {PATIENCE:?}: {sql}", row.n);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
