@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use diesel::connection::SimpleConnection as _;
 use serde::Serialize;
-use shared::db::GatherError;
+use shared::db::{GatherError, ties};
 use shared::folding::FOLD_VERSION;
 use shared::folding::graph::Key;
 
@@ -25,6 +25,8 @@ use crate::failure::{Failure, chain};
 const ROUND: i64 = 100;
 /// What cannot be folded is counted, and listed up to here.
 const MOST_LISTED: usize = 1_000;
+/// Objects that are remembered as tied to one that could not be folded.
+const MOST_SPARED: usize = 200_000;
 
 /// What a walk needs.
 pub(crate) struct Walk<'a> {
@@ -41,6 +43,9 @@ pub(crate) struct Skipped {
     pub(crate) count: usize,
     /// The first of them, and why.
     pub(crate) listed: Vec<(String, String)>,
+    /// Objects that are tied to one that could not be folded: they are not tried themselves.
+    #[serde(skip)]
+    tied: BTreeSet<Key>,
 }
 
 impl Skipped {
@@ -127,27 +132,42 @@ impl Walk<'_> {
                 what: format!("go on with: bookend refold --all --run {run}"),
             });
         }
-        let Err(refused) = self.fold(run, &round)? else {
-            return Ok(());
-        };
-        let alone = round.0.len().saturating_add(round.1.len()) == 1;
-        if alone {
-            skipped.add(&round, &refused);
+        if self.fold(run, &round)?.is_ok() {
             return Ok(());
         }
-        let objects = round.0.into_iter();
-        for one in objects {
-            let one = (BTreeSet::from([one]), BTreeSet::new());
-            if let Err(refused) = self.fold(run, &one)? {
+        let objects = round
+            .0
+            .into_iter()
+            .map(|one| (BTreeSet::from([one]), BTreeSet::new()));
+        let bookings = round
+            .1
+            .into_iter()
+            .map(|one| (BTreeSet::new(), BTreeSet::from([one])));
+        for one in objects.chain(bookings) {
+            if one.0.iter().any(|key| skipped.tied.contains(key)) {
+                skipped.count = skipped.count.saturating_add(1);
+            } else if let Err(refused) = self.fold(run, &one)? {
                 skipped.add(&one, &refused);
+                self.spare(&one, skipped)?;
             }
         }
-        for one in round.1 {
-            let one = (BTreeSet::new(), BTreeSet::from([one]));
-            if let Err(refused) = self.fold(run, &one)? {
-                skipped.add(&one, &refused);
-            }
+        Ok(())
+    }
+
+    /// What is too much together is so from whichever end it is begun.
+    fn spare(&mut self, round: &Round, skipped: &mut Skipped) -> Result<(), Failure> {
+        let keys: Vec<Key> = round.0.iter().cloned().collect();
+        if keys.is_empty() || skipped.tied.len() >= MOST_SPARED {
+            return Ok(());
         }
+        let limit = i64::try_from(MOST_SPARED).unwrap_or(i64::MAX);
+        let tied = self.reader.run("refold_tied", |db| {
+            ties::reachable(db, &keys, limit).map_err(|source| Failure::Query {
+                doing: "reading what is tied together",
+                source,
+            })
+        })?;
+        skipped.tied.extend(tied);
         Ok(())
     }
 

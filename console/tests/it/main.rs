@@ -18,5 +18,8 @@ mod documents;
 mod event;
 mod fixture;
 mod lag;
+#[path = "../../../processor/tests/it/planted.rs"]
+mod planted;
+mod refold;
 mod refusals;
 mod verify;
