@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use shared::clock::{Clock as _, SystemClock};
 use shared::config::{Deployment, KafkaArgs};
 use shared::ids::{BookingId, EventId};
 
 use crate::output::Form;
 use crate::refold::RefoldArgs;
+use crate::replay::args::ReplayArgs;
 
 /// Looks into Bookend's ledger and bookings, and carries out what operators decide.
 ///
@@ -38,6 +40,9 @@ pub(crate) struct Global {
     /// Give up after this time, with exit code 124.
     #[arg(long, value_parser = timeout, default_value = "30s", global = true)]
     pub(crate) timeout: Duration,
+    /// Nobody said how long: a command that takes its time may take more.
+    #[arg(skip)]
+    pub(crate) timeout_is_default: bool,
 }
 
 #[derive(Subcommand, Debug)]
@@ -71,6 +76,20 @@ Example: what a bug left behind in everything, and then its repair
   bookend refold --all --output json
   bookend refold --promote ref_00000000000000000000000000000001 --execute --reason 'refunds were halved'")]
     Refold(Box<RefoldArgs>),
+    /// Publish events again, from the log or the ledger: what they are is looked at once more.
+    ///
+    /// Without --execute it only tells what would be done. Where reading begins is said in the
+    /// words of kafka-consumer-groups; all filters must hold. An event that was applied already
+    /// changes nothing, and no fact about it is sent twice. Commands are never replayed. Every
+    /// execution is an action with its reason, its plan and the result of each event; it can be
+    /// interrupted and gone on with by --resume. --timeout bounds publishing and waiting together;
+    /// without it they may take an hour.
+    #[command(after_long_help = "\
+Example: what was given up on since noon, looked at, then done
+  bookend replay --to-datetime 2026-11-01T12:00:00Z --disposition dead
+  bookend replay --to-datetime 2026-11-01T12:00:00Z --disposition dead \\
+    --execute --reason \"fixed in 1.4.2\" --expect 17")]
+    Replay(Box<ReplayArgs>),
     /// Check every setting and every dependency, one line each, with what to do about it.
     ///
     /// Settings are read from the environment, as the services read them. A check that cannot be
@@ -80,6 +99,15 @@ Example: what a bug left behind in everything, and then its repair
 Example: what the ingestor needs, from where it runs
   bookend doctor --service ingestor")]
     Doctor(DoctorArgs),
+}
+
+/// Reads what was typed.
+pub(crate) fn parse() -> Cli {
+    let matches = Cli::command().get_matches();
+    let default = matches.value_source("timeout") == Some(ValueSource::DefaultValue);
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    cli.global.timeout_is_default = default;
+    cli
 }
 
 /// Where the log is.

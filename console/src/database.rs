@@ -29,20 +29,7 @@ pub(crate) fn read<T>(
     name: &'static str,
     work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let url = url()?;
-    let started = Instant::now();
-    let outcome = connect(&url, limit).and_then(|mut connection| {
-        db::run_tx(&mut connection, name, |connection| {
-            connection
-                .batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                .map_err(|source| Failure::Query {
-                    doing: "a read-only transaction",
-                    source,
-                })?;
-            work(connection)
-        })
-    });
-    in_time(outcome, started, limit)
+    Writer::connect(limit)?.read(name, work)
 }
 
 /// A connection that may write, for as long as an action takes.
@@ -61,6 +48,31 @@ impl Writer {
         let started = Instant::now();
         let connection = in_time(connect(&url, limit), started, limit)?;
         Ok(Self { connection, limit })
+    }
+
+    /// What bounds the connecting and each statement.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Runs `work` in a READ ONLY, REPEATABLE READ transaction called `name`.
+    ///
+    /// # Errors
+    /// 124 when the limit was reached, else `work`'s own. Nothing was changed in any case.
+    pub(crate) fn read<T>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.run(name, |connection| {
+            connection
+                .batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                .map_err(|source| Failure::Query {
+                    doing: "a read-only transaction",
+                    source,
+                })?;
+            work(connection)
+        })
     }
 
     /// Runs `work` in one transaction called `name`. READ COMMITTED.

@@ -34,6 +34,9 @@ pub(crate) enum Failure {
         published: usize,
         limit: Duration,
     },
+    /// The time was over before all was sent; what is left is kept, and how to go on is told.
+    #[error("not done within {}: {what}", humantime::format_duration(*.limit))]
+    Late { what: String, limit: Duration },
     /// By Ctrl-C, or by an operator who did not say yes.
     #[error("interrupted: {what}")]
     Interrupted { what: String },
@@ -112,7 +115,7 @@ impl Failure {
             Self::InPart { .. } => 5,
             Self::Precondition { .. } => 6,
             Self::Configuration { .. } => 78,
-            Self::TimedOut { .. } | Self::Pending { .. } => 124,
+            Self::TimedOut { .. } | Self::Pending { .. } | Self::Late { .. } => 124,
             Self::Interrupted { .. } => 130,
             Self::Undone { .. }
             | Self::Producer { .. }

@@ -21,17 +21,16 @@ mod kafka;
 mod ledger;
 mod output;
 mod refold;
+mod replay;
 mod secrets;
 mod settings;
 mod text;
-
-use clap::Parser;
 
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let cli = args::parse();
     match run(cli) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(failure) => {
@@ -48,6 +47,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Booking { command } => commands::booking::run(&global, command),
         Command::Lag(lag) => commands::lag::run(&global, &lag),
         Command::Refold(refold) => commands::refold::run(&global, &refold),
+        Command::Replay(replay) => commands::replay::run(&global, &replay),
         Command::Doctor(doctor) => commands::doctor::run(&global, &doctor),
     }
 }

@@ -163,13 +163,9 @@ pub(crate) fn placeholder() -> Record {
 }
 
 fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable) -> Item {
-    let Salvaged {
-        id,
-        created,
-        event_type,
-    } = match record.headers.record {
-        RecordKind::Event => salvage(&record.value),
-        RecordKind::Observation | RecordKind::Command => Salvaged::default(),
+    let ((id, created), event_type) = match record.headers.record {
+        RecordKind::Event => (envelope::salvage(&record.value), event_type(&record.value)),
+        RecordKind::Observation | RecordKind::Command => ((None, 0), None),
     };
     Item::Dead(Box::new(Dead {
         id,
@@ -187,37 +183,6 @@ fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable
         buried: false,
         record,
     }))
-}
-
-/// What could be read of a body that is no event.
-#[derive(Debug, Default)]
-struct Salvaged {
-    id: Option<String>,
-    created: i64,
-    event_type: Option<String>,
-}
-
-/// The id, time and type of a body that is JSON but no event: enough for a ledger row.
-fn salvage(body: &[u8]) -> Salvaged {
-    #[derive(serde::Deserialize)]
-    struct Loose {
-        id: Option<String>,
-        created: Option<i64>,
-    }
-    let Ok(loose) = serde_json::from_slice::<Loose>(body) else {
-        return Salvaged::default();
-    };
-    let id = loose
-        .id
-        .filter(|id| shared::ids::EventId::parse(id).is_ok());
-    let created = loose
-        .created
-        .filter(|at| (0..=envelope::MAX_CREATED).contains(at));
-    Salvaged {
-        id,
-        created: created.unwrap_or(0),
-        event_type: event_type(body),
-    }
 }
 
 /// The type, where it is one: letters, digits, dots and underscores.

@@ -8,11 +8,12 @@ use std::time::Duration;
 use diesel::pg::PgConnection;
 use diesel::sql_types::{Array, BigInt, Integer, Text};
 use diesel::{RunQueryDsl as _, sql_query};
+use futures_util::future::join_all;
 use rdkafka::message::OwnedHeaders;
 use shared::clock::{Clock as _, SystemClock};
 use shared::commands::{Command, Wish};
 use shared::kafka::headers::{RecordHeaders, RecordKind, Source};
-use shared::kafka::producer::{Ack, Producer};
+use shared::kafka::producer::{Ack, AppendError, EventLog as _, NewRecord, Producer};
 
 use super::Action;
 use crate::args::LogArgs;
@@ -105,6 +106,25 @@ impl Publisher {
             })
     }
 
+    /// Appends records side by side and waits for each acknowledgement; the answers are in the
+    /// records' order. Nothing is noted.
+    pub(crate) fn append_all(
+        &self,
+        runtime: &tokio::runtime::Runtime,
+        records: &[(String, Outgoing)],
+    ) -> Vec<Result<Ack, AppendError>> {
+        let appends = records.iter().map(|(_, record)| {
+            self.producer.append(NewRecord {
+                topic: self.topic.clone(),
+                key: record.key.clone(),
+                value: record.value.clone(),
+                headers: record.headers.clone(),
+                timestamp_ms: None,
+            })
+        });
+        runtime.block_on(join_all(appends))
+    }
+
     /// Appends an item's record and notes it as published.
     ///
     /// # Errors
@@ -142,10 +162,7 @@ impl Publisher {
         action: &Action,
         records: &[(String, Ack)],
     ) -> Result<(), Failure> {
-        let subjects: Vec<&str> = records
-            .iter()
-            .map(|(subject, _)| subject.as_str())
-            .collect();
+        let subjects: Vec<&str> = records.iter().map(|(subject, _)| subject.as_str()).collect();
         let partitions: Vec<i32> = records.iter().map(|(_, ack)| ack.partition()).collect();
         let offsets: Vec<i64> = records.iter().map(|(_, ack)| ack.offset()).collect();
         sql_query(

@@ -22,4 +22,5 @@ mod lag;
 mod planted;
 mod refold;
 mod refusals;
+mod replay;
 mod verify;

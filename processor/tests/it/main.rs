@@ -35,6 +35,8 @@ mod refold;
 mod refusals;
 mod relay;
 mod restore;
+mod runbooks;
+mod replay;
 mod schema;
 mod stories;
 mod topic;

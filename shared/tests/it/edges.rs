@@ -65,9 +65,15 @@ const PURE: &[&str] = &[
     "shared/src/windows.rs",
     "shared/src/diffs.rs",
     "processor/src/progress.rs",
-    "processor/src/apply/graph.rs",
+    "processor/src/apply/queue.rs",
+    "processor/src/apply/plan.rs",
+    "processor/src/brake.rs",
+    "processor/src/fingerprint.rs",
+    "processor/src/failure.rs",
     "processor/src/apply/facts.rs",
     "processor/src/apply/fold.rs",
+    "console/src/refold/change.rs",
+    "console/src/refold/wanted.rs",
     "ingestor/src/outcome.rs",
 ];
 
