@@ -18,6 +18,9 @@ mod documents;
 mod event;
 mod fixture;
 mod lag;
+#[path = "../../../processor/tests/it/planted.rs"]
+mod planted;
+mod refold;
 mod refusals;
 mod replay;
 mod verify;
