@@ -99,7 +99,7 @@ pub(crate) fn of_record(
         RecordKind::Command => None,
         RecordKind::Observation => Some(observation(headers, value, unreadable(None))),
         RecordKind::Event => Some(match envelope::decode(value) {
-            Err(_malformed) => unreadable(envelope::salvage(value).0),
+            Err(_malformed) => unreadable(envelope::salvage(value).id),
             Ok(decoded) => {
                 let envelope = &decoded.envelope;
                 let said = envelope.account.as_ref().map(ToString::to_string);

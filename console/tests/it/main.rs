@@ -19,6 +19,9 @@ mod event;
 mod fixture;
 mod lag;
 mod operating;
+#[path = "../../../processor/tests/it/planted.rs"]
+mod planted;
+mod refold;
 mod refusals;
 mod replay;
 mod verify;
