@@ -13,7 +13,8 @@ use crate::raw_headers;
 
 /// Writes one dead letter down, and its group. The same bytes again only count; other bytes under
 /// the same id open it again, as does a recurrence after it was resolved. The bytes of the first
-/// stay.
+/// stay. One that was replayed was applied: a copy that another partition brings at that moment
+/// does not undo that.
 ///
 /// # Errors
 /// diesel's.
@@ -48,7 +49,7 @@ pub fn upsert(
                processor_version = EXCLUDED.processor_version, \
                last_failed_at = EXCLUDED.last_failed_at, \
                status = CASE WHEN dead_letters.payload_sha256 = EXCLUDED.payload_sha256 \
-                          AND dead_letters.status NOT IN ('resolved', 'replayed') \
+                          AND dead_letters.status <> 'resolved' \
                         THEN dead_letters.status ELSE 'open' END"
     ))
     .bind::<Nullable<Text>, _>(dead.id.as_deref())

@@ -36,6 +36,7 @@ mod refusals;
 mod relay;
 mod replay;
 mod restore;
+mod runbooks;
 mod schema;
 mod stories;
 mod topic;

@@ -63,7 +63,7 @@ pub(crate) fn java() -> Result<PathBuf, StackError> {
 ///
 /// # Errors
 /// When there is none and none can be installed.
-pub(crate) fn postgres_bin() -> Result<PathBuf, StackError> {
+pub fn postgres_bin() -> Result<PathBuf, StackError> {
     if wheels_wanted() {
         return wheels::postgres_bin();
     }

@@ -5,7 +5,7 @@
 
 pub mod error;
 mod fetch;
-pub(crate) mod install;
+pub mod install;
 mod jars;
 pub mod kafka;
 mod kafka_files;
