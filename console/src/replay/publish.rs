@@ -62,7 +62,8 @@ impl Carrier<'_> {
     /// # Errors
     /// The database's or the log's: items that were not acknowledged are still planned.
     pub(crate) fn run(&mut self, progress: &mut Progress) -> Result<Published, Failure> {
-        let mut after = 0;
+        // Items are numbered from 0.
+        let mut after = -1;
         loop {
             if self.interrupt.is_raised() {
                 return Ok(Published::Stopped);

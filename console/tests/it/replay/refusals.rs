@@ -11,7 +11,7 @@ fn what_selects_nothing_or_makes_no_sense_ends_with_2() {
         (vec!["--to-current"], "will be applied anyway"),
         (vec!["--shift-by", "5"], "a replay goes back"),
         (vec!["--shift-by", "0"], "a replay goes back"),
-        (vec!["--to-offset", "-1"], "invalid value"),
+        (vec!["--to-offset", "-1"], "unexpected argument"),
         (
             vec!["--to-datetime", "yesterday"],
             "without a zone it is UTC",
