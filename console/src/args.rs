@@ -1,6 +1,16 @@
 //! What can be typed. Parsing only: nothing here reads the database, and a wrong argument ends
 //! with 2 before anything is tried. Secrets are never arguments: a process list shows those.
 
+mod action;
+mod consumer;
+mod dead;
+mod parked;
+
+pub(crate) use action::{ActionCommand, ActionList};
+pub(crate) use consumer::{ConsumerChange, ConsumerCommand};
+pub(crate) use dead::{DeadCommand, DeadDecide, DeadGroups, DeadList, DeadReplay, Letter};
+pub(crate) use parked::{ParkedCommand, ParkedList, ParkedRelease, ParkedSkip};
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +66,26 @@ pub(crate) enum Command {
     Booking {
         #[command(subcommand)]
         command: BookingCommand,
+    },
+    /// Dead letters: events that were given up on.
+    Dead {
+        #[command(subcommand)]
+        command: DeadCommand,
+    },
+    /// Queues of events that wait behind one that could not be applied.
+    Parked {
+        #[command(subcommand)]
+        command: ParkedCommand,
+    },
+    /// Who applies which partition, and whether they should.
+    Consumer {
+        #[command(subcommand)]
+        command: ConsumerCommand,
+    },
+    /// What was done by hand: who, when, why, and what came of it.
+    Action {
+        #[command(subcommand)]
+        command: ActionCommand,
     },
     /// Show how far the processor is behind the log, and what else waits.
     ///

@@ -34,7 +34,7 @@ pub(crate) enum Failure {
         published: usize,
         limit: Duration,
     },
-    /// The time was over before all was sent; what is left is kept, and how to go on is told.
+    /// The time was over before all was done or seen to be done; how to go on is told.
     #[error("not done within {}: {what}", humantime::format_duration(*.limit))]
     Late { what: String, limit: Duration },
     /// By Ctrl-C, or by an operator who did not say yes.

@@ -45,6 +45,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match command {
         Command::Event { command } => commands::event::run(&global, command),
         Command::Booking { command } => commands::booking::run(&global, command),
+        Command::Dead { command } => commands::dead::run(&global, command),
+        Command::Parked { command } => commands::parked::run(&global, command),
+        Command::Consumer { command } => commands::consumer::run(&global, command),
+        Command::Action { command } => commands::action::run(&global, command),
         Command::Lag(lag) => commands::lag::run(&global, &lag),
         Command::Refold(refold) => commands::refold::run(&global, &refold),
         Command::Replay(replay) => commands::replay::run(&global, &replay),

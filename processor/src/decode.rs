@@ -163,9 +163,13 @@ pub(crate) fn placeholder() -> Record {
 }
 
 fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable) -> Item {
-    let ((id, created), event_type) = match record.headers.record {
-        RecordKind::Event => (envelope::salvage(&record.value), event_type(&record.value)),
-        RecordKind::Observation | RecordKind::Command => ((None, 0), None),
+    let envelope::Salvaged {
+        id,
+        created,
+        event_type,
+    } = match record.headers.record {
+        RecordKind::Event => envelope::salvage(&record.value),
+        RecordKind::Observation | RecordKind::Command => envelope::Salvaged::default(),
     };
     Item::Dead(Box::new(Dead {
         id,
@@ -183,16 +187,4 @@ fn dead(record: Record, sha256: [u8; 32], kind: &'static str, error: &Unreadable
         buried: false,
         record,
     }))
-}
-
-/// The type, where it is one: letters, digits, dots and underscores.
-fn event_type(body: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Typed {
-        r#type: String,
-    }
-    let typed: Typed = serde_json::from_slice(body).ok()?;
-    let sane = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
-    let known = !typed.r#type.is_empty() && typed.r#type.len() <= 100;
-    (known && typed.r#type.chars().all(sane)).then_some(typed.r#type)
 }

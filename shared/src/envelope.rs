@@ -25,7 +25,7 @@ use crate::ids::{AccountId, EventId, ObjectId};
 
 pub use malformed::Malformed;
 pub use object::{ObservedObject, decode_observation};
-pub use salvage::salvage;
+pub use salvage::{Salvaged, salvage};
 
 /// Latest `created` that is believed: the end of the year 9999, seconds since 1970.
 pub const MAX_CREATED: i64 = 253_402_300_799;

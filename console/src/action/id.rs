@@ -25,8 +25,10 @@ mod tests {
         let later = new(at(1_790_000_000_001), 0);
         assert!(earlier < later, "{earlier} {later}");
         assert_eq!(later.len(), "act_".len() + 32);
-        assert!(later.strip_prefix("act_").is_some_and(|hex| {
-            hex.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
-        }));
+        assert!(
+            later
+                .strip_prefix("act_")
+                .is_some_and(|hex| { hex.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) })
+        );
     }
 }

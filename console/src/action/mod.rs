@@ -5,9 +5,10 @@
 //! too. What an action asks for is carried out by the processor, which writes each item's result in
 //! the transaction that made it; here it is only waited for.
 //!
-//! Deliberately absent: what any one command does. A command makes a plan, shows it, and hands it
-//! to [`guarded`] and [`begin`].
+//! Deliberately absent: what any one command does. A command makes a plan, whose rows are [`Step`]s,
+//! and hands it to [`act`], or uses [`guarded`] and [`begin`] itself.
 
+mod carry_out;
 mod confirm;
 mod id;
 mod interrupt;
@@ -16,6 +17,7 @@ mod publish;
 mod record;
 mod results;
 
+pub(crate) use carry_out::{Deed, Step, act};
 pub(crate) use confirm::{Reason, Writing};
 pub(crate) use interrupt::Interrupt;
 pub(crate) use operator::Operator;

@@ -162,7 +162,10 @@ impl Publisher {
         action: &Action,
         records: &[(String, Ack)],
     ) -> Result<(), Failure> {
-        let subjects: Vec<&str> = records.iter().map(|(subject, _)| subject.as_str()).collect();
+        let subjects: Vec<&str> = records
+            .iter()
+            .map(|(subject, _)| subject.as_str())
+            .collect();
         let partitions: Vec<i32> = records.iter().map(|(_, ack)| ack.partition()).collect();
         let offsets: Vec<i64> = records.iter().map(|(_, ack)| ack.offset()).collect();
         sql_query(

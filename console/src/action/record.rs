@@ -67,11 +67,7 @@ impl Ended {
 impl Attempt {
     /// # Errors
     /// 78 when the operator's name is none.
-    pub(crate) fn new(
-        verb: &'static str,
-        reason: Reason,
-        request: Value,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn new(verb: &'static str, reason: Reason, request: Value) -> Result<Self, Failure> {
         Ok(Self {
             verb,
             reason,

@@ -59,7 +59,10 @@ impl Results {
 
     /// `2 applied, 1 dead`.
     pub(crate) fn told(&self) -> String {
-        let counts = self.0.iter().map(|(state, count)| format!("{count} {state}"));
+        let counts = self
+            .0
+            .iter()
+            .map(|(state, count)| format!("{count} {state}"));
         counts.collect::<Vec<_>>().join(", ")
     }
 
@@ -160,7 +163,10 @@ mod tests {
         let done = results(&[("applied", 2), ("no_change", 1), ("ignored", 1)]);
         assert_eq!(done.ended(), Ended::Done);
         assert_eq!(results(&[]).ended(), Ended::Done);
-        assert_eq!(results(&[("applied", 2), ("dead", 1)]).ended(), Ended::Partly);
+        assert_eq!(
+            results(&[("applied", 2), ("dead", 1)]).ended(),
+            Ended::Partly
+        );
         for bad in ["dead", "parked", "failed", "unknown", "planned"] {
             assert_eq!(results(&[(bad, 1)]).ended(), Ended::Failed, "{bad}");
         }

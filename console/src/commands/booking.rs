@@ -3,6 +3,7 @@
 use serde::Serialize;
 use shared::ids::BookingId;
 
+use super::parked::queue_table;
 use super::{millisecond, money, second};
 use crate::args::{BookingCommand, Global};
 use crate::database::read;
@@ -11,6 +12,7 @@ use crate::history::{self, Step};
 use crate::ledger::MOST_ROWS;
 use crate::ledger::booking::{self, BookingRow, ObjectRow, Refetch, Registration};
 use crate::ledger::event::{self, DeadLetter};
+use crate::ledger::parked::{self, ParkedRow};
 use crate::output::{self, Form, columns, fields, or_dash};
 
 pub(crate) fn run(global: &Global, command: BookingCommand) -> Result<(), Failure> {
@@ -29,6 +31,8 @@ struct Shown {
     objects: Vec<ObjectRow>,
     refetches: Vec<Refetch>,
     dead_letters: Vec<DeadLetter>,
+    /// The queue of a held booking, in order; the first is its head.
+    parked: Vec<ParkedRow>,
     history: Vec<Step>,
     /// True when the booking has more events than are shown.
     truncated: bool,
@@ -64,6 +68,7 @@ fn load(db: &mut diesel::pg::PgConnection, id: &BookingId) -> Result<Shown, Fail
         registration,
         objects: booking::objects(db, id.as_str())?,
         refetches: booking::refetches(db, id.as_str())?,
+        parked: parked::queue(db, id.as_str())?,
         history: history::merge(events, transitions, &dead_letters),
         dead_letters,
         truncated,
@@ -76,6 +81,7 @@ fn describe(shown: Shown) -> String {
         objects,
         refetches,
         dead_letters,
+        parked,
         history,
         ..
     } = shown;
@@ -123,6 +129,7 @@ fn describe(shown: Shown) -> String {
             }),
         )
     });
+    section(&mut text, parked, |rows| queue_table(&rows));
     section(&mut text, history, |steps| {
         columns(
             ["CREATED", "APPLIED", "EVENT", "TYPE", "SOURCE", "EFFECT"],

@@ -10,6 +10,7 @@ use crate::args::{EventCommand, EventList, Global};
 use crate::database::read;
 use crate::failure::Failure;
 use crate::ledger::event::{self, DeadLetter, EventRow, Evidence, Transition};
+use crate::ledger::parked::{self, QueueRow};
 use crate::output::{self, Form, columns, fields, or_dash};
 use crate::{history, secrets};
 
@@ -69,6 +70,8 @@ struct Shown {
     event: EventRow,
     transitions: Vec<Transition>,
     dead_letters: Vec<DeadLetter>,
+    /// The queue that it waits in; null: it is not parked.
+    parked: Option<QueueRow>,
 }
 
 fn show(global: &Global, id: &EventId) -> Result<(), Failure> {
@@ -76,10 +79,12 @@ fn show(global: &Global, id: &EventId) -> Result<(), Failure> {
         let event = event::find(db, id.as_str())?.ok_or_else(|| unknown(id))?;
         let transitions = event::transitions(db, id.as_str())?;
         let dead_letters = event::dead_letters(db, std::slice::from_ref(&event.id), None)?;
+        let parked = parked::queue_of(db, id.as_str())?;
         Ok(Shown {
             event,
             transitions,
             dead_letters,
+            parked,
         })
     })?;
     match global.output {
@@ -93,6 +98,7 @@ fn describe(shown: Shown) -> String {
         event,
         transitions,
         dead_letters,
+        parked,
     } = shown;
     let effect = history::effect(&event, &transitions, &dead_letters);
     let mut text = fields([
@@ -122,6 +128,18 @@ fn describe(shown: Shown) -> String {
         ("verified by", event.verified_by),
         ("trace", event.trace_id),
     ]);
+    if let Some(queue) = parked {
+        text.push('\n');
+        text.push_str(&fields([
+            ("parked in", Some(queue.booking_id)),
+            ("head", Some(queue.event_id)),
+            ("head's error", queue.error),
+            ("head's attempts", Some(queue.attempts.to_string())),
+            ("next attempt", Some(millisecond(queue.next_attempt_at))),
+            ("given up", queue.gave_up_at.map(millisecond)),
+            ("waiting", Some(queue.waiting.to_string())),
+        ]));
+    }
     if !transitions.is_empty() {
         text.push('\n');
         text.push_str(&columns(

@@ -1,9 +1,13 @@
 //! One file a noun: what each command asks and how its answer looks.
 
+pub(crate) mod action;
 pub(crate) mod booking;
+pub(crate) mod consumer;
+pub(crate) mod dead;
 pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod lag;
+pub(crate) mod parked;
 pub(crate) mod refold;
 pub(crate) mod replay;
 

@@ -146,7 +146,9 @@ impl Command<'_> {
         let limit = self.global.timeout;
         let (note, publisher, count) = guarded(&attempt, limit, || {
             self.session.run("may_act", may_act)?;
-            let found = self.session.read("replay_action", |db| acting::find(db, id))?;
+            let found = self
+                .session
+                .read("replay_action", |db| acting::find(db, id))?;
             let Some(found) = found else {
                 return Err(Failure::NothingMatched {
                     what: format!("there is no action {id}"),

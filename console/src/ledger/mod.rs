@@ -1,12 +1,17 @@
-//! What this program reads, as rows: one file a subject. Statements only select, and every value
+//! What this program reads, as rows: one file a subject. Statements only select (what an action
+//! writes is in `action` and `commands::consumer`), and every value
 //! is bound, never written into the statement.
 
+pub(crate) mod action;
 pub(crate) mod booking;
+pub(crate) mod consumer;
+pub(crate) mod dead;
 pub(crate) mod event;
+pub(crate) mod headers;
 mod json;
+pub(crate) mod parked;
 pub(crate) mod progress;
 
-#[cfg(test)]
 pub(crate) use json::JsonText;
 
 use diesel::pg::PgConnection;

@@ -23,7 +23,7 @@ pub(crate) struct Progress {
 /// Work that waits outside of the log: how much, and since when.
 #[derive(Debug, Clone, Serialize, QueryableByName)]
 pub(crate) struct Waiting {
-    /// `outbox`: facts not published; `refetches`: objects to retrieve; `dead_letters`: not looked
+    /// `parked`: events behind one that could not be applied; `outbox`: facts not published; `refetches`: objects to retrieve; `dead_letters`: not looked
     /// at yet; `sweep`: accounts whose past is proved complete up to `since`.
     #[diesel(sql_type = Text)]
     pub(crate) what: String,
@@ -65,6 +65,8 @@ pub(crate) fn waiting(connection: &mut PgConnection) -> Result<Vec<Waiting>, Fai
                FROM outbox WHERE published_at IS NULL
              UNION ALL
              SELECT 'refetches', count(*), min(requested_at) FROM refetches WHERE state = 'pending'
+             UNION ALL
+             SELECT 'parked', count(*), min(parked_at) FROM parked_events
              UNION ALL
              SELECT 'dead_letters', count(*), min(first_failed_at)
                FROM dead_letters WHERE status = 'open'

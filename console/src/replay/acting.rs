@@ -78,16 +78,14 @@ pub(crate) fn cannot_resume(action: &Action, topic: &str) -> Option<String> {
 /// # Errors
 /// [`Failure::Query`].
 pub(crate) fn resume(connection: &mut PgConnection, id: &str) -> Result<(), Failure> {
-    sql_query(
-        "UPDATE operator_actions SET state = 'running', finished_at = NULL WHERE id = $1",
-    )
-    .bind::<Text, _>(id)
-    .execute(connection)
-    .map(drop)
-    .map_err(|source| Failure::Query {
-        doing: "resuming the action",
-        source,
-    })
+    sql_query("UPDATE operator_actions SET state = 'running', finished_at = NULL WHERE id = $1")
+        .bind::<Text, _>(id)
+        .execute(connection)
+        .map(drop)
+        .map_err(|source| Failure::Query {
+            doing: "resuming the action",
+            source,
+        })
 }
 
 #[cfg(test)]

@@ -172,7 +172,9 @@ impl ReplayArgs {
         let topic = self
             .topic
             .as_ref()
-            .map_or(self.log.kafka.events_topic.as_str(), |scope| scope.topic.as_str());
+            .map_or(self.log.kafka.events_topic.as_str(), |scope| {
+                scope.topic.as_str()
+            });
         let filter = Filter {
             event_ids: self.event_ids.iter().cloned().collect(),
             only_type: self.only_type.clone(),

@@ -99,7 +99,7 @@ pub(crate) fn of_record(
         RecordKind::Command => None,
         RecordKind::Observation => Some(observation(headers, value, unreadable(None))),
         RecordKind::Event => Some(match envelope::decode(value) {
-            Err(_malformed) => unreadable(envelope::salvage(value).0),
+            Err(_malformed) => unreadable(envelope::salvage(value).id),
             Ok(decoded) => {
                 let envelope = &decoded.envelope;
                 let said = envelope.account.as_ref().map(ToString::to_string);
@@ -199,14 +199,22 @@ mod tests {
             observed_at: Some(1),
             ..bare
         };
-        assert!(record(&whole, body).is_some_and(|one| one.subject == "obs_1"
-            && one.event_type == "observation.payment_intent"
-            && one.readable));
+        assert!(
+            record(&whole, body).is_some_and(|one| one.subject == "obs_1"
+                && one.event_type == "observation.payment_intent"
+                && one.readable)
+        );
     }
 
     #[test]
     fn no_id_is_taken_for_a_hash() {
-        for bad in ["evt_1", "sha256:", "sha256:00", "sha256:zz", &format!("sha256:{:065}", 0)] {
+        for bad in [
+            "evt_1",
+            "sha256:",
+            "sha256:00",
+            "sha256:zz",
+            &format!("sha256:{:065}", 0),
+        ] {
             assert_eq!(hash_of(bad), None, "{bad}");
         }
     }

@@ -197,7 +197,9 @@ impl Summary {
     /// What an operator should know before going on.
     pub(crate) fn warnings(&self, plan: &Plan, not_applied: i64) -> Vec<String> {
         let of = |names: &[&str]| -> u64 {
-            let counts = names.iter().filter_map(|name| self.by_disposition.get(*name));
+            let counts = names
+                .iter()
+                .filter_map(|name| self.by_disposition.get(*name));
             counts.sum()
         };
         let (done, parked) = (of(&["applied", "no_change", "ignored"]), of(&["parked"]));
@@ -291,7 +293,10 @@ mod tests {
 
     fn places(plan: Result<Plan, TooMany>) -> Vec<(i32, i64)> {
         let items = plan.map(|plan| plan.items).unwrap_or_default();
-        items.iter().map(|item| (item.partition, item.offset)).collect()
+        items
+            .iter()
+            .map(|item| (item.partition, item.offset))
+            .collect()
     }
 
     #[test]
@@ -347,7 +352,12 @@ mod tests {
         assert_eq!(summary.oldest, DateTime::from_timestamp(1, 0));
         assert_eq!(summary.newest, DateTime::from_timestamp(9, 0));
         let warnings = summary.warnings(&plan, 5).join("\n");
-        for words in ["3 are applied already", "refold", "3 are live-mode", "5 records"] {
+        for words in [
+            "3 are applied already",
+            "refold",
+            "3 are live-mode",
+            "5 records",
+        ] {
             assert!(warnings.contains(words), "{words}: {warnings}");
         }
         assert!(!warnings.contains("commands"), "{warnings}");
@@ -377,7 +387,11 @@ mod tests {
             (0, 0, false),
             (2, 1, true),
         ] {
-            assert_eq!(drifted(matched, expected), wanted, "{matched} of {expected}");
+            assert_eq!(
+                drifted(matched, expected),
+                wanted,
+                "{matched} of {expected}"
+            );
         }
     }
 }

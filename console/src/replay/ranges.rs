@@ -138,7 +138,9 @@ fn asked(start: &Start, partition: i32, look: &Look) -> Option<i64> {
     match start {
         Start::Earliest => Some(look.first),
         Start::Offset(offset) => Some(*offset),
-        Start::Back(count) => look.next_offset.map(|next| next.saturating_sub(*count).max(0)),
+        Start::Back(count) => look
+            .next_offset
+            .map(|next| next.saturating_sub(*count).max(0)),
         Start::Since(_) => Some(look.at_start.unwrap_or(look.end)),
         Start::Offsets(asked) => asked.get(&partition).copied(),
     }
@@ -175,9 +177,7 @@ pub(crate) fn first_offsets(
         Start::Offset(_) | Start::Back(_) => Some(
             looks
                 .iter()
-                .filter_map(|(partition, look)| {
-                    Some((*partition, asked(start, *partition, look)?))
-                })
+                .filter_map(|(partition, look)| Some((*partition, asked(start, *partition, look)?)))
                 .collect(),
         ),
         Start::Offsets(asked) => Some(asked.clone()),
@@ -217,7 +217,10 @@ mod tests {
             assert_eq!(found.notes, [], "{start:?}");
         }
         let at_start = Some(120);
-        let since = one(&Start::Since(DateTime::UNIX_EPOCH), Look { at_start, ..LOOK });
+        let since = one(
+            &Start::Since(DateTime::UNIX_EPOCH),
+            Look { at_start, ..LOOK },
+        );
         assert_eq!(range(&since), Some((120, 180)));
     }
 
@@ -241,10 +244,20 @@ mod tests {
     fn an_offset_out_of_range_is_clamped_and_that_is_said() {
         let below = one(&Start::Offset(7), LOOK);
         assert_eq!(range(&below), Some((100, 180)));
-        assert!(below.notes.iter().any(|note| note.to_string().contains("begins at 100")));
+        assert!(
+            below
+                .notes
+                .iter()
+                .any(|note| note.to_string().contains("begins at 100"))
+        );
         let above = one(&Start::Offset(999), LOOK);
         assert_eq!(range(&above), None);
-        assert!(above.notes.iter().any(|note| note.to_string().contains("ends at 200")));
+        assert!(
+            above
+                .notes
+                .iter()
+                .any(|note| note.to_string().contains("ends at 200"))
+        );
         assert_eq!(range(&one(&Start::Back(5_000), LOOK)), Some((100, 180)));
     }
 
@@ -276,17 +289,14 @@ mod tests {
 
     #[test]
     fn a_log_shorter_than_progress_or_empty_selects_nothing_it_does_not_have() {
-        let shorter = Look {
-            end: 150,
-            ..LOOK
-        };
+        let shorter = Look { end: 150, ..LOOK };
         assert_eq!(range(&one(&Start::Earliest, shorter)), Some((100, 150)));
-        let empty = Look {
-            first: 200,
-            ..LOOK
-        };
+        let empty = Look { first: 200, ..LOOK };
         assert_eq!(range(&one(&Start::Offset(0), empty)), None);
-        assert_eq!(range(&one(&Start::Since(DateTime::UNIX_EPOCH), empty)), None);
+        assert_eq!(
+            range(&one(&Start::Since(DateTime::UNIX_EPOCH), empty)),
+            None
+        );
     }
 
     #[test]

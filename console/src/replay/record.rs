@@ -113,7 +113,9 @@ fn rebuilt(stored: &Stored) -> RecordHeaders {
             stored.account.as_deref().unwrap_or_default()
         ),
         ce_time: stored.created,
-        ce_subject: claimed.map(String::from).or_else(|| stored.booking_id.clone()),
+        ce_subject: claimed
+            .map(String::from)
+            .or_else(|| stored.booking_id.clone()),
         stripe_signature: stored.signature.clone(),
         verified_by: stored.verified_by.clone(),
         received_at: stored.received_at,
@@ -194,7 +196,10 @@ mod tests {
         };
         let record = from_ledger("act_1", stored);
         let told = headers(&record);
-        assert_eq!((record.key.as_str(), record.value.as_slice()), ("B-7", EVENT));
+        assert_eq!(
+            (record.key.as_str(), record.value.as_slice()),
+            ("B-7", EVENT)
+        );
         assert_eq!(told.ce_type, "com.stripe.charge.refunded");
         assert_eq!(told.ce_subject.as_deref(), Some("B-7"));
         assert_eq!(told.stripe_signature.as_deref(), Some("t=1,v1=00"));
@@ -217,7 +222,10 @@ mod tests {
         let record = from_ledger("act_1", stored);
         let told = headers(&record);
         assert_eq!(record.key, "acct_9/payment_intent:pi_1");
-        assert_eq!((told.observed_at, told.record), (Some(42), RecordKind::Observation));
+        assert_eq!(
+            (told.observed_at, told.record),
+            (Some(42), RecordKind::Observation)
+        );
         assert_eq!(told.account.as_deref(), Some("acct_9"));
     }
 

@@ -89,7 +89,10 @@ fn fields(line: &str) -> Option<(&str, i32, i64)> {
     let topic = fields.next().filter(|topic| !topic.is_empty())?;
     let partition = fields.next()?.parse().ok().filter(|number| *number >= 0)?;
     let offset = fields.next()?.parse().ok().filter(|number| *number >= 0)?;
-    fields.next().is_none().then_some((topic, partition, offset))
+    fields
+        .next()
+        .is_none()
+        .then_some((topic, partition, offset))
 }
 
 /// Part of a topic: `t` or `t:0,3`.
@@ -154,7 +157,15 @@ mod tests {
         let read = |text| offsets(text, "t");
         assert_eq!(read(""), Err(FileError::Empty));
         assert_eq!(read("t,0,1\nt,0,2"), Err(FileError::Twice(0)));
-        for bad in ["t,0", "t,0,1,2", "t,-1,0", "t,0,-5", "t,0,x", ",0,1", "group,t,0,1"] {
+        for bad in [
+            "t,0",
+            "t,0,1,2",
+            "t,-1,0",
+            "t,0,-5",
+            "t,0,x",
+            ",0,1",
+            "group,t,0,1",
+        ] {
             assert_eq!(read(bad), Err(FileError::Shape(1)), "{bad}");
         }
         assert!(matches!(

@@ -114,7 +114,14 @@ mod tests {
 
     #[test]
     fn half_a_moment_is_none() {
-        for bad in ["", "2026-11-01", "12:00:00", "yesterday", "2026-13-01T00:00:00Z", "2h"] {
+        for bad in [
+            "",
+            "2026-11-01",
+            "12:00:00",
+            "yesterday",
+            "2026-13-01T00:00:00Z",
+            "2h",
+        ] {
             assert!(moment(bad).is_err(), "{bad:?}");
         }
     }
@@ -138,8 +145,25 @@ mod tests {
     #[test]
     fn what_is_no_fixed_length_is_refused() {
         for bad in [
-            "", "P", "PT", "1H", "PT-1H", "-PT1H", "PT1M1H", "P1M", "P1Y", "PT1.5H", "PT0S", "P1H",
-            "PT1H ", "PT.5", "PTS", "P1DT", "PT1HH", "PT99999999999999H", "PT1.1234567890S",
+            "",
+            "P",
+            "PT",
+            "1H",
+            "PT-1H",
+            "-PT1H",
+            "PT1M1H",
+            "P1M",
+            "P1Y",
+            "PT1.5H",
+            "PT0S",
+            "P1H",
+            "PT1H ",
+            "PT.5",
+            "PTS",
+            "P1DT",
+            "PT1HH",
+            "PT99999999999999H",
+            "PT1.1234567890S",
         ] {
             assert!(iso_duration(bad).is_err(), "{bad:?}");
         }

@@ -18,7 +18,10 @@ fn a_dry_run_tells_what_it_would_do_and_changes_nothing() {
     let answer = stand.replay(&["--to-earliest", "-o", "json"]);
     assert_eq!(answer.code, 0, "{answer:?}");
     let json = answer.json();
-    assert_eq!((&json["matched"], &json["source"]), (&3.into(), &"log".into()));
+    assert_eq!(
+        (&json["matched"], &json["source"]),
+        (&3.into(), &"log".into())
+    );
     assert_eq!(
         json["by_disposition"],
         serde_json::json!({"applied": 1, "dead": 1, "absent": 1})
@@ -51,7 +54,10 @@ fn times_are_printed_in_utc_with_their_zone() {
     stand.log("evt_1", "charge.succeeded", "b-1");
     stand.all_applied();
     let answer = stand.replay(&["--to-earliest"]);
-    assert!(answer.text().contains("2026-09-21T14:13:20.123Z"), "{answer:?}");
+    assert!(
+        answer.text().contains("2026-09-21T14:13:20.123Z"),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -119,7 +125,11 @@ fn all_filters_must_hold() {
         "account":"acct_1","data":{"object":{"id":"ch_3","object":"charge"}}}"#;
     let one = stand.log("evt_1", "charge.succeeded", "b-1");
     stand.log("evt_2", "charge.dispute.created", "b-2");
-    stand.append("acct_1/charge:ch_3", connect.to_vec(), RecordHeaders::default());
+    stand.append(
+        "acct_1/charge:ch_3",
+        connect.to_vec(),
+        RecordHeaders::default(),
+    );
     stand.row(&one, "evt_1", "applied");
     // The ledger knows better than the bytes where it belongs.
     stand
@@ -128,8 +138,14 @@ fn all_filters_must_hold() {
     stand.all_applied();
     for (filters, wanted) in [
         (vec!["--only-type", "charge.dispute.*"], "evt_2"),
-        (vec!["--only-type", "charge.*", "--only-account", "acct_1"], "evt_3"),
-        (vec!["--only-account", "own", "--disposition", "absent"], "evt_2"),
+        (
+            vec!["--only-type", "charge.*", "--only-account", "acct_1"],
+            "evt_3",
+        ),
+        (
+            vec!["--only-account", "own", "--disposition", "absent"],
+            "evt_2",
+        ),
         (vec!["--only-booking", "b-9"], "evt_1"),
         (vec!["--only-booking", "b-2"], "evt_2"),
         (vec!["--event-id", "evt_1", "--event-id", "evt_7"], "evt_1"),
@@ -143,11 +159,18 @@ fn all_filters_must_hold() {
     }
     for filters in [
         vec!["--only-booking", "b-1"],
-        vec!["--only-type", "charge.dispute.*", "--disposition", "applied"],
+        vec![
+            "--only-type",
+            "charge.dispute.*",
+            "--disposition",
+            "applied",
+        ],
         vec!["--only-account", "acct_2"],
     ] {
         let arguments = [&["--to-earliest"], filters.as_slice()].concat();
-        stand.replay(&arguments).failed(3, "no event fits all filters");
+        stand
+            .replay(&arguments)
+            .failed(3, "no event fits all filters");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `--execute` publishes, records, waits for and tells.
 
-use super::{Stand, command_headers};
+use super::{Stand, command_headers, play_results};
 use shared::kafka::headers::{RecordHeaders, RecordKind, Source};
 
 #[test]
@@ -66,10 +66,14 @@ fn a_replay_is_done_when_the_processor_has_said_what_became_of_each() {
     }
     stand.all_applied();
     std::thread::scope(|scope| {
-        scope.spawn(|| stand.play_results("no_change", 3));
+        let url = stand.ledger.url.clone();
+        scope.spawn(move || play_results(&url, "no_change", 3));
         let answer = stand.execute(&["--to-earliest", "-o", "json"]);
         assert_eq!(answer.code, 0, "{answer:?}");
-        assert_eq!(answer.json()["results"], serde_json::json!({"no_change": 3}));
+        assert_eq!(
+            answer.json()["results"],
+            serde_json::json!({"no_change": 3})
+        );
     });
     assert_eq!(
         stand.text("SELECT state || ' ' || (result ->> 'no_change') FROM operator_actions"),
@@ -84,7 +88,8 @@ fn what_is_dead_again_ends_with_5_and_the_counts_and_with_1_when_all_of_it_is() 
     stand.log("evt_2", "charge.succeeded", "b-2");
     stand.all_applied();
     std::thread::scope(|scope| {
-        scope.spawn(|| stand.play_results("dead", 1));
+        let url = stand.ledger.url.clone();
+        scope.spawn(move || play_results(&url, "dead", 1));
         let answer = stand.execute(&["--to-earliest", "--event-id", "evt_1"]);
         answer.failed(1, "1 dead");
     });
@@ -159,7 +164,11 @@ fn an_observation_is_replayed_with_what_makes_it_one() {
     assert_eq!(again.key, "acct_1/payment_intent:pi_1");
     assert_eq!(again.value, body);
     assert_eq!(
-        (again.headers.record, again.headers.observed_at, again.headers.source),
+        (
+            again.headers.record,
+            again.headers.observed_at,
+            again.headers.source
+        ),
         (RecordKind::Observation, Some(1_790_000_001), Source::Replay)
     );
 }
@@ -175,6 +184,10 @@ fn no_more_is_published_a_second_than_the_rate_says() {
     let answer = stand.execute(&["--to-earliest", "--no-wait", "--rate", "10"]);
     assert_eq!(answer.code, 0, "{answer:?}");
     // The last chunk is not paused after by more than its own time.
-    assert!(begun.elapsed().as_millis() >= 2_500, "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed().as_millis() >= 2_500,
+        "{:?}",
+        begun.elapsed()
+    );
     assert_eq!(stand.replayed().len(), 30);
 }

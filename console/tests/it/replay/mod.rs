@@ -248,22 +248,24 @@ impl Stand {
     pub(crate) fn action(&self) -> String {
         self.text("SELECT max(id) FROM operator_actions WHERE verb = 'replay'")
     }
+}
 
-    /// Does what the processor does: gives each published item this result, until there are `n`.
-    pub(crate) fn play_results(&self, result: &str, n: i64) {
-        let mut connection = PgConnection::establish(&self.ledger.url).unwrap();
-        let count =
-            format!("SELECT count(*) FROM operator_action_items WHERE state = '{result}'");
-        eventually(PATIENCE, "all items have a result", || {
-            connection
-                .batch_execute(&format!(
-                    "UPDATE operator_action_items SET state = '{result}', done_at = now()
-                     WHERE state = 'published'"
-                ))
-                .unwrap();
-            self.text(&count) == n.to_string()
-        });
-    }
+/// Does what the processor does: gives each published item this result, until there are `n`.
+pub(crate) fn play_results(url: &str, result: &str, n: i64) {
+    let mut connection = PgConnection::establish(url).unwrap();
+    eventually(PATIENCE, "all items have a result", || {
+        connection
+            .batch_execute(&format!(
+                "UPDATE operator_action_items SET state = '{result}', done_at = now()
+                 WHERE state = 'published'"
+            ))
+            .unwrap();
+        let count = format!(
+            "SELECT count(*)::text AS t FROM operator_action_items WHERE state = '{result}'"
+        );
+        let cells: Vec<Cell> = sql_query(count).load(&mut connection).unwrap();
+        cells[0].t.as_deref() == Some(&*n.to_string())
+    });
 }
 
 pub(crate) fn command_headers() -> RecordHeaders {

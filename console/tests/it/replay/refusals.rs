@@ -12,9 +12,15 @@ fn what_selects_nothing_or_makes_no_sense_ends_with_2() {
         (vec!["--shift-by", "5"], "a replay goes back"),
         (vec!["--shift-by", "0"], "a replay goes back"),
         (vec!["--to-offset", "-1"], "invalid value"),
-        (vec!["--to-datetime", "yesterday"], "without a zone it is UTC"),
+        (
+            vec!["--to-datetime", "yesterday"],
+            "without a zone it is UTC",
+        ),
         (vec!["--by-duration", "P1M"], "no fixed length"),
-        (vec!["--to-earliest", "--to-offset", "1"], "cannot be used with"),
+        (
+            vec!["--to-earliest", "--to-offset", "1"],
+            "cannot be used with",
+        ),
         (vec!["--to-earliest", "--only-type", "*"], "a family like"),
         (vec!["--to-earliest", "--only-account", "b-1"], "acct_"),
         (vec!["--dead-group", "xyz"], "16 hex digits"),
@@ -24,7 +30,10 @@ fn what_selects_nothing_or_makes_no_sense_ends_with_2() {
         (vec!["--event-id", "evt 1"], "invalid value"),
         (vec!["--resume", "act_1"], "32 hex digits"),
         (vec!["--to-earliest", "--execute"], "--reason"),
-        (vec!["--to-earliest", "--export", "--execute"], "cannot be used with"),
+        (
+            vec!["--to-earliest", "--export", "--execute"],
+            "cannot be used with",
+        ),
     ] {
         let arguments = [&["replay"], arguments.as_slice()].concat();
         run(&arguments, &away, b"").failed(2, words);
@@ -48,7 +57,11 @@ fn without_a_start_something_must_name_what_is_meant() {
         .replay(&["--to-earliest", "--topic", "other"])
         .failed(2, "only the topic of events");
     stand
-        .replay(&["--to-earliest", "--topic", &format!("{}:99", stand.topics.events)])
+        .replay(&[
+            "--to-earliest",
+            "--topic",
+            &format!("{}:99", stand.topics.events),
+        ])
         .failed(6, "has no partition 99");
 }
 
@@ -79,9 +92,8 @@ fn a_plan_larger_than_its_bound_is_refused_and_the_attempt_is_kept() {
     stand
         .execute(&["--to-earliest", "--max", "3"])
         .failed(6, "more than 3 match");
-    let kept = stand.text(
-        "SELECT verb || ' ' || state || ' ' || who || ' ' || reason FROM operator_actions",
-    );
+    let kept = stand
+        .text("SELECT verb || ' ' || state || ' ' || who || ' ' || reason FROM operator_actions");
     assert_eq!(kept, "replay denied Ada ticket 7");
     assert_eq!(stand.replayed().len(), 0);
 }
@@ -112,11 +124,21 @@ fn who_may_only_look_may_not_replay_and_the_attempt_is_kept() {
     let url = format!(
         "{}{}options=-crole%3Dbookend_reader",
         stand.ledger.url,
-        if stand.ledger.url.contains('?') { '&' } else { '?' }
+        if stand.ledger.url.contains('?') {
+            '&'
+        } else {
+            '?'
+        }
     );
     let mut variables = stand.variables();
     variables[0] = ("DATABASE_URL", &url);
-    let doing = ["replay", "--to-earliest", "--execute", "--reason", "curiosity"];
+    let doing = [
+        "replay",
+        "--to-earliest",
+        "--execute",
+        "--reason",
+        "curiosity",
+    ];
     run(&doing, &variables, b"").failed(4, "not allowed");
     assert_eq!(
         stand.text("SELECT state || ' ' || reason FROM operator_actions"),

@@ -2,7 +2,7 @@
 
 use std::process::Child;
 
-use super::{PATIENCE, Stand};
+use super::{PATIENCE, Stand, play_results};
 use testbed::testing::eventually;
 
 const EVENTS: usize = 40;
@@ -15,7 +15,13 @@ fn half_way() -> (Stand, Child) {
     }
     stand.all_applied();
     let child = stand.spawn(&[
-        "--to-earliest", "--execute", "--reason", "ticket 7", "--no-wait", "--rate", "4",
+        "--to-earliest",
+        "--execute",
+        "--reason",
+        "ticket 7",
+        "--no-wait",
+        "--rate",
+        "4",
     ]);
     let published = "SELECT count(*) FROM operator_action_items WHERE state = 'published'";
     eventually(PATIENCE, "some are published", || {
@@ -70,8 +76,14 @@ fn an_interrupted_replay_stops_in_order_tells_how_to_go_on_and_does() {
         assert_eq!(output.status.code(), Some(130), "{output:?}");
         let said = String::from_utf8(output.stderr).unwrap();
         let action = stand.action();
-        assert!(said.contains(&format!("bookend replay --resume {action}")), "{said}");
-        assert_eq!(stand.text("SELECT state FROM operator_actions"), "interrupted");
+        assert!(
+            said.contains(&format!("bookend replay --resume {action}")),
+            "{said}"
+        );
+        assert_eq!(
+            stand.text("SELECT state FROM operator_actions"),
+            "interrupted"
+        );
         assert_eq!(all_after_resuming(&stand), EVENTS, "nothing twice");
     }
 }
@@ -86,9 +98,14 @@ fn a_killed_replay_is_gone_on_with_and_at_worst_a_chunk_is_published_twice() {
     let action = stand.action();
     let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    eventually(PATIENCE, "the lock of the killed is gone", || stand.text(held) == "0");
+    eventually(PATIENCE, "the lock of the killed is gone", || {
+        stand.text(held) == "0"
+    });
     let records = all_after_resuming(&stand);
-    assert!((EVENTS..=EVENTS + 1).contains(&records), "{records} of {action}");
+    assert!(
+        (EVENTS..=EVENTS + 1).contains(&records),
+        "{records} of {action}"
+    );
 }
 
 #[test]
@@ -138,7 +155,8 @@ fn items_whose_fate_is_unknown_are_left_to_the_processor() {
     assert_eq!(first.code, 124, "{first:?}");
     let action = stand.action();
     std::thread::scope(|scope| {
-        scope.spawn(|| stand.play_results("applied", 1));
+        let url = stand.ledger.url.clone();
+        scope.spawn(move || play_results(&url, "applied", 1));
         let answer = stand.replay(&["--resume", &action, "-o", "json"]);
         assert_eq!(answer.code, 0, "{answer:?}");
         assert_eq!(answer.json()["results"], serde_json::json!({"applied": 1}));

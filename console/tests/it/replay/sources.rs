@@ -50,9 +50,15 @@ fn what_the_log_has_lost_is_taken_from_the_ledger_and_that_is_said() {
         let arguments = [start.as_slice(), &["-o", "json"]].concat();
         let answer = stand.replay(&arguments);
         assert_eq!(answer.code, 0, "{answer:?}");
-        assert!(answer.err.contains("the ledger is read instead"), "{answer:?}");
+        assert!(
+            answer.err.contains("the ledger is read instead"),
+            "{answer:?}"
+        );
         let json = answer.json();
-        assert_eq!((&json["source"], &json["matched"]), (&"ledger".into(), &3.into()));
+        assert_eq!(
+            (&json["source"], &json["matched"]),
+            (&"ledger".into(), &3.into())
+        );
     }
 }
 
@@ -65,9 +71,15 @@ fn who_insists_on_the_log_gets_what_it_has_and_is_told() {
     assert!(answer.err.contains("the log begins at 2"), "{answer:?}");
     // What the log still has, the log gives.
     let newer = stand.replay(&["--to-offset", "2", "-o", "json"]).json();
-    assert_eq!((&newer["source"], &newer["matched"]), (&"log".into(), &1.into()));
+    assert_eq!(
+        (&newer["source"], &newer["matched"]),
+        (&"log".into(), &1.into())
+    );
     let earliest = stand.replay(&["--to-earliest", "-o", "json"]).json();
-    assert_eq!((&earliest["source"], &earliest["matched"]), (&"log".into(), &1.into()));
+    assert_eq!(
+        (&earliest["source"], &earliest["matched"]),
+        (&"log".into(), &1.into())
+    );
 }
 
 #[test]
@@ -143,7 +155,10 @@ fn dead_letters_without_a_ledger_row_are_replayed_with_the_headers_they_kept() {
     assert_eq!(replayed[0].key, "the key");
     assert_eq!(replayed[0].headers.verified_by.as_deref(), Some("main"));
     let subject = format!("sha256:{}", hex::encode(Sha256::digest(b"not json")));
-    assert_eq!(stand.text("SELECT subject FROM operator_action_items"), subject);
+    assert_eq!(
+        stand.text("SELECT subject FROM operator_action_items"),
+        subject
+    );
     let by_hash = stand.replay(&["--event-id", &subject, "-o", "json"]).json();
     assert_eq!(by_hash["by_disposition"], serde_json::json!({"dead": 1}));
 }
@@ -173,14 +188,24 @@ fn a_dead_row_and_its_dead_letter_are_one_event() {
 #[test]
 fn bookings_and_dispositions_are_found_in_the_ledger_without_a_start() {
     let (stand, _) = past_retention();
-    let json = stand.replay(&["--only-booking", "b-1", "-o", "json"]).json();
-    assert_eq!((&json["source"], &json["matched"]), (&"ledger".into(), &3.into()));
+    let json = stand
+        .replay(&["--only-booking", "b-1", "-o", "json"])
+        .json();
+    assert_eq!(
+        (&json["source"], &json["matched"]),
+        (&"ledger".into(), &3.into())
+    );
     stand
         .replay(&["--only-booking", "b-2"])
         .failed(3, "no event fits");
     stand
         .replay(&["--disposition", "parked"])
         .failed(3, "no event fits");
-    let until = ["--disposition", "applied", "--until", "2020-01-01T00:00:00Z"];
+    let until = [
+        "--disposition",
+        "applied",
+        "--until",
+        "2020-01-01T00:00:00Z",
+    ];
     stand.replay(&until).failed(3, "no event fits");
 }

@@ -32,7 +32,10 @@ fn the_page_about_parked_bookings_works_as_written() {
         here.run(block);
     }
     harness.eventually_status("b-13", "confirmed");
-    assert_eq!(harness.number("SELECT count(*) FROM operator_actions WHERE verb = 'parked release'"), 1);
+    assert_eq!(
+        harness.number("SELECT count(*) FROM operator_actions WHERE verb = 'parked release'"),
+        1
+    );
 }
 
 #[test]
@@ -42,9 +45,14 @@ fn a_parked_event_is_skipped_as_the_page_says() {
     block(&harness, "b-13");
     let _processor = situations::slow_to_retry(&harness);
     parked(&harness);
-    Situation::new(&harness).with("BOOKING", "b-13").run_all(&page.blocks("skip"));
+    Situation::new(&harness)
+        .with("BOOKING", "b-13")
+        .run_all(&page.blocks("skip"));
     harness.eventually_number(0, "SELECT count(*) FROM parked_events");
-    assert_eq!(harness.number("SELECT count(*) FROM dead_letters WHERE status = 'ignored'"), 1);
+    assert_eq!(
+        harness.number("SELECT count(*) FROM dead_letters WHERE status = 'ignored'"),
+        1
+    );
 }
 
 #[test]
@@ -54,19 +62,32 @@ fn the_page_about_dead_letters_works_as_written() {
     let _processor = harness.start();
     harness.publish(b"{\"object\":\"charge\",\"id\":\"evt_odd1\"}");
     harness.publish(b"{\"object\":\"charge\",\"id\":\"evt_odd2\"}");
-    harness.eventually_number(2, "SELECT coalesce(max(occurrences), 0) FROM dead_letter_groups");
-    let group = harness.text("SELECT fingerprint FROM dead_letter_groups").unwrap();
-    let here = Situation::new(&harness).with("GROUP", &group).with("EVENT", "evt_odd1");
+    harness.eventually_number(
+        2,
+        "SELECT coalesce(max(occurrences), 0) FROM dead_letter_groups",
+    );
+    let group = harness
+        .text("SELECT fingerprint FROM dead_letter_groups")
+        .unwrap();
+    let here = Situation::new(&harness)
+        .with("GROUP", &group)
+        .with("EVENT", "evt_odd1");
     for block in page.blocks("") {
         // Nothing was fixed: what is sent again is dead again, which the command must say.
         let dead_again = block.contains("dead replay") && block.contains("--execute");
         if dead_again {
-            here.run_line_by_line(&block, &[("dead replay --group \"$GROUP\" --execute", &[0, 5])]);
+            here.run_line_by_line(
+                &block,
+                &[("dead replay --group \"$GROUP\" --execute", &[0, 5])],
+            );
         } else {
             here.run(&block);
         }
     }
-    harness.eventually_number(1, "SELECT count(*) FROM dead_letter_groups WHERE status = 'ignored'");
+    harness.eventually_number(
+        1,
+        "SELECT count(*) FROM dead_letter_groups WHERE status = 'ignored'",
+    );
     assert!(harness.number("SELECT count(*) FROM operator_actions") >= 4);
 }
 
@@ -85,7 +106,10 @@ fn the_page_about_the_brake_works_as_written() {
     here.run_all(&page.blocks(""));
     harness.eventually_number(10, "SELECT count(*) FROM dead_letters");
     here.run_all(&page.blocks("pause"));
-    harness.eventually_number(1, "SELECT count(*) FROM operator_actions WHERE verb = 'consumer pause'");
+    harness.eventually_number(
+        1,
+        "SELECT count(*) FROM operator_actions WHERE verb = 'consumer pause'",
+    );
     drop(processor);
 }
 
@@ -101,7 +125,10 @@ fn the_page_about_replay_works_as_written() {
         .with("BOOKING", "b-3")
         .with("SINCE", "2020-01-01T00:00:00Z")
         .run_all(&page.blocks(""));
-    harness.eventually_number(30, "SELECT count(*) FROM operator_action_items WHERE state = 'no_change'");
+    harness.eventually_number(
+        30,
+        "SELECT count(*) FROM operator_action_items WHERE state = 'no_change'",
+    );
     assert_eq!(harness.number("SELECT count(*) FROM outbox"), facts);
 }
 
@@ -118,10 +145,15 @@ fn the_page_about_refolds_works_as_written() {
     harness.eventually_status("b-3", "confirmed");
     assert_eq!(harness.status("b-4").as_deref(), Some("amount_mismatch"));
     here.run("bookend refold --all");
-    let run = harness.text("SELECT id FROM refold_runs ORDER BY started_at DESC LIMIT 1").unwrap();
+    let run = harness
+        .text("SELECT id FROM refold_runs ORDER BY started_at DESC LIMIT 1")
+        .unwrap();
     here.with("RUN", &run).run_all(&page.blocks("promote"));
     harness.eventually_status("b-4", "confirmed");
-    assert_eq!(harness.number("SELECT count(*) FROM bookings WHERE amount_paid <> 500"), 0);
+    assert_eq!(
+        harness.number("SELECT count(*) FROM bookings WHERE amount_paid <> 500"),
+        0
+    );
 }
 
 #[test]
@@ -147,7 +179,10 @@ fn the_page_about_a_hole_in_the_log_works_as_written() {
     Situation::new(&harness).run_all(&page.blocks(""));
     situations::reconciling(&harness, &stripe).run_all(&page.blocks("sweep"));
     let events = i64::try_from(stripe.events().len()).unwrap();
-    harness.eventually_number(events, "SELECT count(*) FROM events WHERE record_kind = 'event'");
+    harness.eventually_number(
+        events,
+        "SELECT count(*) FROM events WHERE record_kind = 'event'",
+    );
 }
 
 #[test]

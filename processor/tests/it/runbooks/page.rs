@@ -107,7 +107,10 @@ impl Situation {
             let (code, output) = self.shell(line);
             let codes = allowed.iter().find(|(text, _)| line.contains(text));
             let codes = codes.map_or(&[0][..], |(_, codes)| codes);
-            assert!(code.is_some_and(|code| codes.contains(&code)), "{code:?} {line}\n{output}");
+            assert!(
+                code.is_some_and(|code| codes.contains(&code)),
+                "{code:?} {line}\n{output}"
+            );
         }
     }
 

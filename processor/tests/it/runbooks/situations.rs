@@ -9,7 +9,9 @@ use crate::harness::{Harness, PATIENCE, paid};
 fn started(harness: &Harness, settings: &[(&str, &str)]) -> Service {
     let builder = settings
         .iter()
-        .fold(harness.builder(), |builder, (name, value)| builder.env(name, *value));
+        .fold(harness.builder(), |builder, (name, value)| {
+            builder.env(name, *value)
+        });
     let mut service = builder.spawn(harness.dir()).unwrap();
     service.wait_ready(PATIENCE).unwrap();
     service
@@ -17,7 +19,10 @@ fn started(harness: &Harness, settings: &[(&str, &str)]) -> Service {
 
 /// Nothing is tried again before somebody says so.
 pub(super) fn slow_to_retry(harness: &Harness) -> Service {
-    started(harness, &[("PARK_RETRY_BASE", "1h"), ("PARK_RETRY_CAP", "1h")])
+    started(
+        harness,
+        &[("PARK_RETRY_BASE", "1h"), ("PARK_RETRY_CAP", "1h")],
+    )
 }
 
 pub(super) fn quick_to_hold(harness: &Harness) -> Service {
@@ -27,9 +32,17 @@ pub(super) fn quick_to_hold(harness: &Harness) -> Service {
 pub(super) fn pay(harness: &Harness, bookings: std::ops::Range<i64>) {
     let all = bookings.end - bookings.start;
     for n in bookings {
-        harness.publish(&paid(&format!("evt_{n}"), &format!("pi_{n}"), &format!("b-{n}"), 500));
+        harness.publish(&paid(
+            &format!("evt_{n}"),
+            &format!("pi_{n}"),
+            &format!("b-{n}"),
+            500,
+        ));
     }
-    harness.eventually_number(all, "SELECT count(*) FROM bookings WHERE status = 'confirmed'");
+    harness.eventually_number(
+        all,
+        "SELECT count(*) FROM bookings WHERE status = 'confirmed'",
+    );
 }
 
 /// A Stripe that has delivered nothing of what happened.
@@ -50,9 +63,16 @@ pub(super) fn reconciling(harness: &Harness, stripe: &FakeHandle) -> Situation {
         .iter()
         .map(|event| event["created"].as_i64().unwrap())
         .collect();
-    let text = |at: i64| chrono::DateTime::from_timestamp(at, 0).unwrap().to_rfc3339();
+    let text = |at: i64| {
+        chrono::DateTime::from_timestamp(at, 0)
+            .unwrap()
+            .to_rfc3339()
+    };
     Situation::new(harness)
-        .with("DATABASE_URL", &harness.database.url_as("bookend_reconciler"))
+        .with(
+            "DATABASE_URL",
+            &harness.database.url_as("bookend_reconciler"),
+        )
         .with("STRIPE_LIVEMODE", "false")
         .with("STRIPE_API_BASE", &stripe.url())
         .with("STRIPE_API_KEY", &stripe.api_key())
