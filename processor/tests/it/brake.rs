@@ -6,7 +6,7 @@ use testbed::testing::eventually;
 use crate::harness::{Harness, PATIENCE, paid};
 
 const HELD: &str = "SELECT count(*) FROM partition_progress WHERE held_since IS NOT NULL";
-const PASSED: &str = "SELECT sum(next_offset) FROM partition_progress";
+const PASSED: &str = "SELECT coalesce(sum(next_offset), 0) FROM partition_progress";
 
 fn start(harness: &Harness, in_row: u32, share: u32) -> Service {
     let mut service = harness

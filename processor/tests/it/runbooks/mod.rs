@@ -78,7 +78,7 @@ fn the_page_about_dead_letters_works_as_written() {
         if dead_again {
             here.run_line_by_line(
                 &block,
-                &[("dead replay --group \"$GROUP\" --execute", &[0, 5])],
+                &[("dead replay --group \"$GROUP\" --execute", &[1, 5])],
             );
         } else {
             here.run(&block);

@@ -1,5 +1,6 @@
 //! What has gone wrong when a page is opened.
 
+use shared::clock::{Clock as _, SystemClock};
 use testbed::services::Service;
 use testbed::stripe::{Fake, FakeConfig, FakeHandle, Order, When};
 
@@ -50,7 +51,7 @@ pub(super) fn stripe_with_lost_events() -> FakeHandle {
     let stripe = Fake::start(FakeConfig::default()).unwrap();
     stripe.create_bookings(&Order {
         count: 5,
-        when: When::At(1_790_000_000),
+        when: When::At(SystemClock.now().timestamp() - 3 * 86_400),
         ..Order::default()
     });
     stripe
