@@ -75,7 +75,10 @@ fn refund(n: i64) -> Vec<u8> {
 fn eventually_applied(harness: &Harness) {
     let end: i64 =
         i64::try_from(read_all(&harness.topics.brokers, &harness.topics.events).len()).unwrap();
-    harness.eventually_number(end, "SELECT sum(next_offset) FROM partition_progress");
+    harness.eventually_number(
+        end,
+        "SELECT coalesce(sum(next_offset), 0) FROM partition_progress",
+    );
 }
 
 /// What may not differ after a replay; not how many copies came.
@@ -221,10 +224,10 @@ fn a_dead_event_comes_back_to_life_by_a_replay_from_either_source() {
         ));
         harness.publish(&body);
         eventually_applied(&harness);
-        assert_eq!(
-            harness.status(&booking),
-            None,
-            "an identical copy changes nothing"
+        assert_ne!(
+            harness.status(&booking).as_deref(),
+            Some("confirmed"),
+            "an identical copy pays nothing"
         );
         let start = ["--event-id", &id, "--source", source];
         let start = match *source {
