@@ -22,6 +22,7 @@ use shared::config::{Deployment, KafkaArgs};
 use shared::ids::{BookingId, EventId};
 
 use crate::output::Form;
+use crate::refold::RefoldArgs;
 use crate::replay::args::ReplayArgs;
 
 /// Looks into Bookend's ledger and bookings, and carries out what operators decide.
@@ -94,6 +95,17 @@ pub(crate) enum Command {
 Example: how many records wait, as JSON
   bookend lag --output json | jq .records")]
     Lag(LogArgs),
+    /// Fold bookings or objects anew from the ledger, by today's rules.
+    ///
+    /// Without --execute nothing is written: a shadow is folded and the difference shown, field by
+    /// field. With --execute --reason the processor is asked, through the log, to refold exactly
+    /// what differs, and its results are waited for. --all folds everything into shadow tables; it
+    /// can be interrupted and gone on with, and --promote makes right what it found.
+    #[command(after_long_help = "\
+Example: what a bug left behind in everything, and then its repair
+  bookend refold --all --output json
+  bookend refold --promote ref_00000000000000000000000000000001 --execute --reason 'refunds were halved'")]
+    Refold(Box<RefoldArgs>),
     /// Publish events again, from the log or the ledger: what they are is looked at once more.
     ///
     /// Without --execute it only tells what would be done. Where reading begins is said in the

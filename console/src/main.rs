@@ -20,6 +20,7 @@ mod history;
 mod kafka;
 mod ledger;
 mod output;
+mod refold;
 mod replay;
 mod secrets;
 mod settings;
@@ -49,6 +50,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Consumer { command } => commands::consumer::run(&global, command),
         Command::Action { command } => commands::action::run(&global, command),
         Command::Lag(lag) => commands::lag::run(&global, &lag),
+        Command::Refold(refold) => commands::refold::run(&global, &refold),
         Command::Replay(replay) => commands::replay::run(&global, &replay),
         Command::Doctor(doctor) => commands::doctor::run(&global, &doctor),
     }

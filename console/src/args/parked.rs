@@ -63,7 +63,12 @@ pub(crate) struct ParkedRelease {
     #[arg(long)]
     pub(crate) all: bool,
     /// Of --all, those whose head failed for this reason.
-    #[arg(long, value_name = "KIND", requires = "all")]
+    #[arg(
+        long,
+        value_name = "KIND",
+        requires = "all",
+        conflicts_with = "bookings"
+    )]
     pub(crate) reason_kind: Option<String>,
     #[command(flatten)]
     pub(crate) writing: Writing,

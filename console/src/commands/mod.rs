@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod lag;
 pub(crate) mod parked;
+pub(crate) mod refold;
 pub(crate) mod replay;
 
 use chrono::{DateTime, SecondsFormat, Utc};

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel::connection::SimpleConnection as _;
@@ -21,7 +22,8 @@ pub(crate) struct Ledger {
     server: String,
     name: String,
     pub(crate) url: String,
-    connection: Option<PgConnection>,
+    /// Behind a lock, so that a test's threads may share the whole.
+    connection: Option<Mutex<PgConnection>>,
 }
 
 impl Ledger {
@@ -36,7 +38,7 @@ impl Ledger {
             .unwrap();
         let url = with_database(&server, &name);
         shared::db::migrate(&url).unwrap();
-        let connection = Some(PgConnection::establish(&url).unwrap());
+        let connection = Some(Mutex::new(PgConnection::establish(&url).unwrap()));
         Self {
             server,
             name,
@@ -45,12 +47,12 @@ impl Ledger {
         }
     }
 
+    fn connection(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().unwrap().get_mut().unwrap()
+    }
+
     pub(crate) fn execute(&mut self, statements: &str) {
-        self.connection
-            .as_mut()
-            .unwrap()
-            .batch_execute(statements)
-            .unwrap();
+        self.connection().batch_execute(statements).unwrap();
     }
 
     /// Inserts a ledger row whose hash and signature fit its payload.
@@ -74,7 +76,7 @@ impl Ledger {
         .bind::<Nullable<Text>, _>(signature)
         .bind::<Text, _>(row.source)
         .bind::<Text, _>(row.disposition)
-        .execute(self.connection.as_mut().unwrap())
+        .execute(self.connection())
         .unwrap();
     }
 

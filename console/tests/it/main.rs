@@ -18,6 +18,10 @@ mod documents;
 mod event;
 mod fixture;
 mod lag;
+mod operating;
+#[path = "../../../processor/tests/it/planted.rs"]
+mod planted;
+mod refold;
 mod refusals;
 mod replay;
 mod verify;

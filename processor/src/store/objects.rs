@@ -8,7 +8,7 @@ use crate::apply::world::ObjectRow;
 use shared::folding::Columns;
 use shared::folding::graph::{Key, StoredClaim};
 
-pub use shared::db::ties::reachable;
+pub use shared::db::ties::{claims, links, reachable};
 
 /// An object as stored.
 #[derive(Debug, diesel::QueryableByName)]
@@ -120,88 +120,6 @@ pub fn bookings_of(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<Str
     .bind::<Array<Text>, _>(ids)
     .load(conn)?;
     Ok(rows.into_iter().map(|row| row.booking_id).collect())
-}
-
-/// A stored link.
-#[derive(Debug, diesel::QueryableByName)]
-pub struct StoredLink {
-    /// Connected account; empty: ours.
-    #[diesel(sql_type = Text)]
-    pub account: String,
-    /// The object that names the other.
-    #[diesel(sql_type = Text)]
-    pub from_id: String,
-    /// The object that is named.
-    #[diesel(sql_type = Text)]
-    pub to_id: String,
-}
-
-/// Every link from or to these objects.
-///
-/// # Errors
-/// diesel's.
-pub fn links(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<StoredLink>> {
-    let (accounts, ids) = split(keys);
-    sql_query(
-        "SELECT l.account, l.from_id, l.to_id FROM UNNEST($1, $2) AS k (account, id) \
-           JOIN object_links l ON l.account = k.account AND l.from_id = k.id \
-         UNION \
-         SELECT l.account, l.from_id, l.to_id FROM UNNEST($1, $2) AS k (account, id) \
-           JOIN object_links l ON l.account = k.account AND l.to_id = k.id",
-    )
-    .bind::<Array<Text>, _>(accounts)
-    .bind::<Array<Text>, _>(ids)
-    .load(conn)
-}
-
-#[derive(Debug, diesel::QueryableByName)]
-struct ClaimRow {
-    #[diesel(sql_type = Text)]
-    account: String,
-    #[diesel(sql_type = Text)]
-    object_id: String,
-    #[diesel(sql_type = SmallInt)]
-    rank: i16,
-    #[diesel(sql_type = BigInt)]
-    at: i64,
-    #[diesel(sql_type = Text)]
-    source_id: String,
-    #[diesel(sql_type = Text)]
-    booking_id: String,
-}
-
-/// Every claim of these objects.
-///
-/// # Errors
-/// diesel's.
-pub fn claims(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<(Key, StoredClaim)>> {
-    let (accounts, ids) = split(keys);
-    let rows: Vec<ClaimRow> = sql_query(
-        "SELECT c.account, c.object_id, c.rank, c.at, c.source_id, c.booking_id \
-         FROM UNNEST($1, $2) AS k (account, id) \
-         JOIN object_claims c ON c.account = k.account AND c.object_id = k.id",
-    )
-    .bind::<Array<Text>, _>(accounts)
-    .bind::<Array<Text>, _>(ids)
-    .load(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let claim = StoredClaim {
-                rank: row.rank,
-                at: row.at,
-                source_id: row.source_id,
-                booking_id: row.booking_id,
-            };
-            (
-                Key {
-                    account: row.account,
-                    id: row.object_id,
-                },
-                claim,
-            )
-        })
-        .collect())
 }
 
 /// Writes links; those that are there stay as they are.

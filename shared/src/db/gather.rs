@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 
+use super::belonging::{self, Belonging};
 use super::{ledger, ties};
 use crate::envelope::Malformed;
 use crate::folding::graph::Key;
@@ -80,7 +81,7 @@ pub struct Gathered {
     /// Key of the latest record of each object.
     pub record_keys: BTreeMap<Key, String>,
     /// The objects that have a row.
-    pub belonging: BTreeMap<Key, ties::Belonging>,
+    pub belonging: BTreeMap<Key, Belonging>,
     /// Objects whose ledger rows were read.
     read: BTreeSet<Key>,
     followed: BTreeSet<String>,
@@ -172,7 +173,7 @@ impl Gathered {
         }
         self.followed.extend(bookings.iter().cloned());
         let bookings: Vec<String> = bookings.iter().cloned().collect();
-        let found = ties::of_bookings(conn, &bookings, limit(bounds.objects))?;
+        let found = belonging::of_bookings(conn, &bookings, limit(bounds.objects))?;
         self.register(conn)?;
         Ok(found)
     }
@@ -195,9 +196,9 @@ impl Gathered {
             });
         }
         let keys: Vec<Key> = reach.iter().cloned().collect();
-        let belonging = ties::belonging(conn, &keys)?;
-        let mut bookings: BTreeSet<String> = ties::claimed(conn, &keys)?.into_iter().collect();
-        for (key, held) in belonging {
+        let held = belonging::of_objects(conn, &keys)?;
+        let mut bookings: BTreeSet<String> = belonging::claimed(conn, &keys)?.into_iter().collect();
+        for (key, held) in held {
             self.rebuild.know(key.clone(), &held.kind);
             bookings.extend(held.booking_id.clone());
             self.belonging.insert(key, held);
@@ -238,7 +239,8 @@ impl Gathered {
     fn register(&mut self, conn: &mut PgConnection) -> Result<(), GatherError> {
         let bookings: Vec<String> = self.bookings.iter().cloned().collect();
         if !bookings.is_empty() {
-            self.registered.extend(ties::registered(conn, &bookings)?);
+            self.registered
+                .extend(belonging::registered(conn, &bookings)?);
         }
         Ok(())
     }

@@ -153,3 +153,34 @@ pub fn absent(conn: &mut PgConnection, ids: &[&str]) -> QueryResult<Vec<String>>
     .load(conn)?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
+
+/// The key of each of these objects' latest applied record, where it has one.
+///
+/// # Errors
+/// diesel's.
+pub fn record_keys(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<BTreeMap<Key, String>> {
+    let (accounts, ids) = split(keys);
+    let rows: Vec<LedgerRow> = sql_query(
+        "SELECT l.id, l.created, l.record_kind, k.account, l.object_id, l.payload \
+         FROM UNNEST($1, $2) AS k (account, id) CROSS JOIN LATERAL ( \
+           SELECT e.id, e.created, e.record_kind, e.object_id, e.payload FROM events e \
+           WHERE e.object_id = k.id AND coalesce(e.account, '') = k.account \
+             AND e.disposition IN ('applied', 'no_change') \
+           ORDER BY e.created DESC, e.id DESC LIMIT 1 \
+         ) l",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let record_key = row.record_key();
+            let key = Key {
+                account: row.account,
+                id: row.object_id,
+            };
+            (key, record_key)
+        })
+        .collect())
+}

@@ -8,6 +8,7 @@
 //! and every statement that writes ledger, objects, bookings or outbox: those live in the
 //! processor, which is the only one to run them.
 
+pub mod belonging;
 mod connect;
 mod fault;
 mod gather;

@@ -1,21 +1,14 @@
-//! Which objects and bookings are tied together, as the tables say. Reads only, each bounded.
+//! Links and claims, as stored. Reads only.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, SmallInt, Text};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 
-use crate::folding::Registration;
-use crate::folding::graph::Key;
-use crate::folding::rebuild::Registered;
-use crate::ids::{BookingId, ObjectId};
-use crate::money::Currency;
+use crate::folding::graph::{Key, StoredClaim};
 
 /// Two text columns that name an object.
 #[derive(Debug, QueryableByName)]
-struct Pair {
+pub(super) struct Pair {
     #[diesel(sql_type = Text)]
     account: String,
     #[diesel(sql_type = Text)]
@@ -62,162 +55,84 @@ pub fn reachable(conn: &mut PgConnection, keys: &[Key], limit: i64) -> QueryResu
     Ok(rows.into_iter().map(Key::from).collect())
 }
 
-/// Every object that belongs to one of these bookings, claims it, is registered for it, or had
-/// events that were applied to it; at most `limit` + 1.
+/// A stored link.
+#[derive(Debug, QueryableByName)]
+pub struct StoredLink {
+    /// Connected account; empty: ours.
+    #[diesel(sql_type = Text)]
+    pub account: String,
+    /// The object that names the other.
+    #[diesel(sql_type = Text)]
+    pub from_id: String,
+    /// The object that is named.
+    #[diesel(sql_type = Text)]
+    pub to_id: String,
+}
+
+/// Every link from or to these objects.
 ///
 /// # Errors
 /// diesel's.
-pub fn of_bookings(
-    conn: &mut PgConnection,
-    bookings: &[String],
-    limit: i64,
-) -> QueryResult<Vec<Key>> {
-    let rows: Vec<Pair> = sql_query(
-        "SELECT account, id FROM objects WHERE booking_id = ANY ($1) \
-         UNION SELECT account, object_id FROM object_claims WHERE booking_id = ANY ($1) \
-         UNION SELECT coalesce(account, ''), payment_intent_id FROM registrations \
-           WHERE booking_id = ANY ($1) AND payment_intent_id IS NOT NULL AND folded_at IS NOT NULL \
-         UNION SELECT coalesce(account, ''), object_id FROM events \
-           WHERE booking_id = ANY ($1) AND object_id IS NOT NULL \
-             AND disposition IN ('applied', 'no_change') \
-         LIMIT $2",
-    )
-    .bind::<Array<Text>, _>(bookings)
-    .bind::<BigInt, _>(limit.saturating_add(1))
-    .load(conn)?;
-    Ok(rows.into_iter().map(Key::from).collect())
-}
-
-/// An object's row, as far as it says what it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Belonging {
-    /// Stripe's object name.
-    pub kind: String,
-    /// The booking it belongs to.
-    pub booking_id: Option<String>,
-}
-
-/// Those of these objects that have a row.
-///
-/// # Errors
-/// diesel's.
-pub fn belonging(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<BTreeMap<Key, Belonging>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(embed)]
-        key: Pair,
-        #[diesel(sql_type = Text)]
-        kind: String,
-        #[diesel(sql_type = Nullable<Text>)]
-        booking_id: Option<String>,
-    }
+pub fn links(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<StoredLink>> {
     let (accounts, ids) = split(keys);
-    let rows: Vec<Row> = sql_query(
-        "SELECT o.account, o.id, o.type AS kind, o.booking_id \
+    sql_query(
+        "SELECT l.account, l.from_id, l.to_id FROM UNNEST($1, $2) AS k (account, id) \
+           JOIN object_links l ON l.account = k.account AND l.from_id = k.id \
+         UNION \
+         SELECT l.account, l.from_id, l.to_id FROM UNNEST($1, $2) AS k (account, id) \
+           JOIN object_links l ON l.account = k.account AND l.to_id = k.id",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .load(conn)
+}
+
+#[derive(Debug, QueryableByName)]
+struct ClaimRow {
+    #[diesel(sql_type = Text)]
+    account: String,
+    #[diesel(sql_type = Text)]
+    object_id: String,
+    #[diesel(sql_type = SmallInt)]
+    rank: i16,
+    #[diesel(sql_type = BigInt)]
+    at: i64,
+    #[diesel(sql_type = Text)]
+    source_id: String,
+    #[diesel(sql_type = Text)]
+    booking_id: String,
+}
+
+/// Every claim of these objects.
+///
+/// # Errors
+/// diesel's.
+pub fn claims(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<(Key, StoredClaim)>> {
+    let (accounts, ids) = split(keys);
+    let rows: Vec<ClaimRow> = sql_query(
+        "SELECT c.account, c.object_id, c.rank, c.at, c.source_id, c.booking_id \
          FROM UNNEST($1, $2) AS k (account, id) \
-           JOIN objects o ON o.account = k.account AND o.id = k.id",
+         JOIN object_claims c ON c.account = k.account AND c.object_id = k.id",
     )
     .bind::<Array<Text>, _>(accounts)
     .bind::<Array<Text>, _>(ids)
     .load(conn)?;
-    let belonging = rows.into_iter().map(|row| {
-        let it = Belonging {
-            kind: row.kind,
-            booking_id: row.booking_id,
-        };
-        (row.key.into(), it)
-    });
-    Ok(belonging.collect())
-}
-
-/// Every booking that a stored claim of these objects names.
-///
-/// # Errors
-/// diesel's.
-pub fn claimed(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<String>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        booking_id: String,
-    }
-    let (accounts, ids) = split(keys);
-    let rows: Vec<Row> = sql_query(
-        "SELECT DISTINCT c.booking_id FROM UNNEST($1, $2) AS k (account, id) \
-           JOIN object_claims c ON c.account = k.account AND c.object_id = k.id",
-    )
-    .bind::<Array<Text>, _>(accounts)
-    .bind::<Array<Text>, _>(ids)
-    .load(conn)?;
-    Ok(rows.into_iter().map(|row| row.booking_id).collect())
-}
-
-/// The folded registrations of these bookings.
-///
-/// # Errors
-/// diesel's.
-pub fn registered(
-    conn: &mut PgConnection,
-    bookings: &[String],
-) -> QueryResult<BTreeMap<String, Registered>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        booking_id: String,
-        #[diesel(sql_type = BigInt)]
-        amount: i64,
-        #[diesel(sql_type = Text)]
-        currency: String,
-        #[diesel(sql_type = Nullable<Text>)]
-        payment_intent_id: Option<String>,
-        #[diesel(sql_type = Text)]
-        account: String,
-        #[diesel(sql_type = Timestamptz)]
-        registered_at: DateTime<Utc>,
-    }
-    let rows: Vec<Row> = sql_query(
-        "SELECT booking_id, amount, currency, payment_intent_id, coalesce(account, '') AS account, \
-           registered_at \
-         FROM registrations WHERE folded_at IS NOT NULL AND booking_id = ANY ($1)",
-    )
-    .bind::<Array<Text>, _>(bookings)
-    .load(conn)?;
-    // The table's constraints refuse what these would refuse: a row that slipped through is no
-    // registration, here as in the processor.
-    let parsed = rows.into_iter().filter_map(|row| {
-        let registration = Registration {
-            booking_id: BookingId::parse(&row.booking_id).ok()?,
-            amount: row.amount,
-            currency: Currency::parse(&row.currency).ok()?,
-            payment_intent: row
-                .payment_intent_id
-                .and_then(|id| ObjectId::parse(&id).ok()),
-            at: row.registered_at.timestamp(),
-        };
-        let registered = Registered {
-            registration,
-            account: row.account,
-        };
-        Some((row.booking_id, registered))
-    });
-    Ok(parsed.collect())
-}
-
-/// Whether a booking shows anything, or is registered.
-///
-/// # Errors
-/// diesel's.
-pub fn is_known(conn: &mut PgConnection, booking: &str) -> QueryResult<bool> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Bool)]
-        known: bool,
-    }
-    let row: Row = sql_query(
-        "SELECT EXISTS (SELECT FROM bookings WHERE id = $1 AND version > 0) \
-           OR EXISTS (SELECT FROM registrations WHERE booking_id = $1 AND folded_at IS NOT NULL) \
-           AS known",
-    )
-    .bind::<Text, _>(booking)
-    .get_result(conn)?;
-    Ok(row.known)
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let claim = StoredClaim {
+                rank: row.rank,
+                at: row.at,
+                source_id: row.source_id,
+                booking_id: row.booking_id,
+            };
+            (
+                Key {
+                    account: row.account,
+                    id: row.object_id,
+                },
+                claim,
+            )
+        })
+        .collect())
 }

@@ -72,6 +72,8 @@ const PURE: &[&str] = &[
     "processor/src/failure.rs",
     "processor/src/apply/facts.rs",
     "processor/src/apply/fold.rs",
+    "console/src/refold/change.rs",
+    "console/src/refold/wanted.rs",
     "ingestor/src/outcome.rs",
 ];
 

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use diesel::pg::PgConnection;
-use shared::db::{Bounds, GatherError, Gathered, Reach, gather, ties};
+use shared::db::{Bounds, GatherError, Gathered, Reach, belonging, gather};
 use shared::folding::graph::Key;
 
 use super::fold::{ask_for_ties, refold, tell_objects};
@@ -125,7 +125,7 @@ pub fn refold_booking(
     max_rows: usize,
 ) -> Result<Refold, ApplyError> {
     let mut bookings = BTreeSet::from([booking_id.to_owned()]);
-    let is_known = ties::is_known(conn, booking_id)?;
+    let is_known = belonging::is_known(conn, booking_id)?;
     let start = (BTreeSet::new(), bookings.clone());
     if !is_known {
         // Objects may claim it in vain: that makes no booking.
