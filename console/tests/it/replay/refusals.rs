@@ -22,7 +22,7 @@ fn what_selects_nothing_or_makes_no_sense_ends_with_2() {
             "cannot be used with",
         ),
         (vec!["--to-earliest", "--only-type", "*"], "a family like"),
-        (vec!["--to-earliest", "--only-account", "b-1"], "acct_"),
+        (vec!["--to-earliest", "--only-account", "b_1"], "acct_"),
         (vec!["--dead-group", "xyz"], "16 hex digits"),
         (vec!["--to-earliest", "--rate", "0"], "invalid value"),
         (vec!["--to-earliest", "--rate", "5001"], "invalid value"),
