@@ -17,7 +17,7 @@ use super::world::{BookingRow, Cause, Transition};
 use super::{Applied, ApplyError, Place, advance, note_jumps, queue, write};
 use crate::item::{Failing, Item, Readable, RowKind};
 use crate::store::actions::ItemResult;
-use crate::store::{self};
+use crate::store::{self, parked::Parking};
 
 /// Name of the transaction, as in `updated_by`.
 pub const PARK: &str = "park";
@@ -86,7 +86,12 @@ fn put(
     } else if store::events::insert(conn, &[row])? != 1 {
         return Err(ApplyError::Moved);
     }
-    store::parked::insert(conn, &[(item, queue, Some(&failing.reason))], retry_at)?;
+    let parking = Parking {
+        item,
+        queue,
+        reason: Some(&failing.reason),
+    };
+    store::parked::insert(conn, &[parking], retry_at)?;
     Ok(())
 }
 

@@ -9,11 +9,12 @@ use super::ApplyError;
 use super::fold::Outcome;
 use super::projection::{Table, project};
 use super::world::World;
-use crate::item::{Item, Readable, Reason};
+use crate::item::{Item, Readable};
 use crate::store;
 use crate::store::actions::ItemResult;
 use crate::store::events::LedgerRow;
 use crate::store::objects::ObjectWrite;
+use crate::store::parked::Parking;
 use shared::folding::Columns;
 use shared::folding::graph::{Key, StoredClaim};
 
@@ -171,7 +172,7 @@ pub(super) fn write_ledger(
     now: DateTime<Utc>,
 ) -> Result<(), ApplyError> {
     let mut rows = Vec::with_capacity(items.len());
-    let mut parked: Vec<(&Readable, &str, Option<&Reason>)> = Vec::new();
+    let mut parked: Vec<Parking<'_>> = Vec::new();
     let mut released: Vec<&str> = Vec::new();
     for item in items {
         match item {
@@ -190,7 +191,11 @@ pub(super) fn write_ledger(
                     } else {
                         rows.push(row);
                     }
-                    parked.push((item, queue, None));
+                    parked.push(Parking {
+                        item,
+                        queue,
+                        reason: None,
+                    });
                 }
                 Some((Outcome::Released { revives }, _)) => {
                     if *revives {

@@ -31,22 +31,31 @@ pub fn queues(conn: &mut PgConnection, names: &[&str]) -> QueryResult<Vec<String
     Ok(rows.into_iter().map(|row| row.booking_id).collect())
 }
 
-/// Puts events into their queues: `(event, queue, why)`; without a reason it only waits. A reason
-/// is tried again after `retry_at`.
+/// An event that goes into a queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Parking<'a> {
+    /// The event.
+    pub item: &'a Readable,
+    /// The queue.
+    pub queue: &'a str,
+    /// Why it failed; none: it only waits behind another.
+    pub reason: Option<&'a Reason>,
+}
+
+/// Puts events into their queues. One that failed itself is tried again after `retry_at`.
 ///
 /// # Errors
 /// diesel's.
 pub fn insert(
     conn: &mut PgConnection,
-    rows: &[(&Readable, &str, Option<&Reason>)],
+    rows: &[Parking<'_>],
     retry_at: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    let of = |f: &dyn Fn(&Reason) -> String| -> Vec<Option<String>> {
-        rows.iter().map(|(_, _, why)| why.map(f)).collect()
-    };
-    let moments = |f: &dyn Fn(&(&Readable, &str, Option<&Reason>)) -> Option<DateTime<Utc>>| {
-        rows.iter().map(f).collect::<Vec<_>>()
-    };
+    macro_rules! column {
+        ($row:ident => $value:expr) => {
+            rows.iter().map(|$row| $value).collect::<Vec<_>>()
+        };
+    }
     sql_query(
         "INSERT INTO parked_events (event_id, booking_id, created, topic, partition, \"offset\", key, \
            headers, record_timestamp, error_class, error_kind, error, first_failed_at, \
@@ -60,29 +69,23 @@ pub fn insert(
                  record_timestamp, error_class, error_kind, error, failed_at) \
          ORDER BY n.event_id ON CONFLICT ON CONSTRAINT parked_events_pkey DO NOTHING",
     )
-    .bind::<Array<Text>, _>(rows.iter().map(|(item, ..)| item.id.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|(_, queue, _)| *queue).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(column!(row => row.item.id.as_str()))
+    .bind::<Array<Text>, _>(column!(row => row.queue))
     .bind::<Array<Timestamptz>, _>(
-        rows.iter()
-            .map(|(item, ..)| DateTime::from_timestamp(item.created, 0).unwrap_or_default())
-            .collect::<Vec<_>>(),
+        column!(row => DateTime::from_timestamp(row.item.created, 0).unwrap_or_default()),
     )
-    .bind::<Array<Text>, _>(rows.iter().map(|(item, ..)| item.record.topic.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Integer>, _>(rows.iter().map(|(item, ..)| item.record.partition).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(rows.iter().map(|(item, ..)| item.record.offset).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|(item, ..)| item.record.key.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(
-        rows.iter()
-            .map(|(item, ..)| raw_headers::to_json(&item.record.raw_headers))
-            .collect::<Vec<_>>(),
+    .bind::<Array<Text>, _>(column!(row => row.item.record.topic.as_str()))
+    .bind::<Array<Integer>, _>(column!(row => row.item.record.partition))
+    .bind::<Array<BigInt>, _>(column!(row => row.item.record.offset))
+    .bind::<Array<Text>, _>(column!(row => row.item.record.key.as_str()))
+    .bind::<Array<Text>, _>(column!(row => raw_headers::to_json(&row.item.record.raw_headers)))
+    .bind::<Array<Nullable<Timestamptz>>, _>(
+        column!(row => row.item.record.timestamp_ms.and_then(DateTime::from_timestamp_millis)),
     )
-    .bind::<Array<Nullable<Timestamptz>>, _>(moments(&|(item, ..)| {
-        item.record.timestamp_ms.and_then(DateTime::from_timestamp_millis)
-    }))
-    .bind::<Array<Nullable<Text>>, _>(of(&|why| why.class.as_str().to_owned()))
-    .bind::<Array<Nullable<Text>>, _>(of(&|why| why.kind.to_owned()))
-    .bind::<Array<Nullable<Text>>, _>(of(&|why| why.error.clone()))
-    .bind::<Array<Nullable<Timestamptz>>, _>(moments(&|(_, _, why)| why.map(|why| why.at)))
+    .bind::<Array<Nullable<Text>>, _>(column!(row => row.reason.map(|why| why.class.as_str())))
+    .bind::<Array<Nullable<Text>>, _>(column!(row => row.reason.map(|why| why.kind)))
+    .bind::<Array<Nullable<Text>>, _>(column!(row => row.reason.map(|why| why.error.as_str())))
+    .bind::<Array<Nullable<Timestamptz>>, _>(column!(row => row.reason.map(|why| why.at)))
     .bind::<Timestamptz, _>(retry_at)
     .execute(conn)
 }

@@ -115,9 +115,9 @@ impl Parking {
         create(
             &kafka.brokers(),
             &[
-                Topic::events(&topic("events"), 12),
-                Topic::events(&topic("dead"), 12),
-                Topic::facts(&topic("facts"), 12),
+                Topic::events(topic("events"), 12),
+                Topic::events(topic("dead"), 12),
+                Topic::facts(topic("facts"), 12),
             ],
         )?;
         let service = ServiceBuilder::new("processor")

@@ -76,7 +76,7 @@ pub(super) fn reconciling(harness: &Harness, stripe: &FakeHandle) -> Situation {
         )
         .with("STRIPE_LIVEMODE", "false")
         .with("STRIPE_API_BASE", &stripe.url())
-        .with("STRIPE_API_KEY", &stripe.api_key())
+        .with("STRIPE_API_KEY", stripe.api_key())
         .with("FROM", &text(times.iter().min().unwrap() - 1))
         .with("TO", &text(times.iter().max().unwrap() + 1))
 }
