@@ -22,6 +22,8 @@ pub struct BrakeLimits {
     pub window: usize,
     /// Percent of them that may fail; 100: any share.
     pub share: usize,
+    /// Bookings that may be parked at once, over all processes.
+    pub parked: usize,
 }
 
 /// Whether a failing record may pass.
@@ -43,6 +45,8 @@ struct State {
     /// Whether each of the last outcomes failed.
     window: VecDeque<bool>,
     failed: usize,
+    /// Bookings parked, as last counted, and by this process since.
+    parked: usize,
 }
 
 /// One process's brake.
@@ -95,6 +99,26 @@ impl Brake {
         Passage::Go
     }
 
+    /// As [`Brake::fail`], for a record that is to be parked: that is bounded by itself, too.
+    pub fn park(&self, partition: i32) -> Passage {
+        if self.state().parked >= self.limits.parked {
+            return Passage::Hold {
+                reason: format!("{} bookings are parked", self.limits.parked),
+            };
+        }
+        let passage = self.fail(partition);
+        if passage == Passage::Go {
+            let mut state = self.state();
+            state.parked = state.parked.saturating_add(1);
+        }
+        passage
+    }
+
+    /// So many bookings are parked now.
+    pub fn count_parked(&self, bookings: usize) {
+        self.state().parked = bookings;
+    }
+
     /// So many records of this partition were applied.
     pub fn succeed(&self, partition: i32, records: usize) {
         if records == 0 {
@@ -108,9 +132,13 @@ impl Brake {
         }
     }
 
-    /// Forgets everything: a person said so.
+    /// Forgets everything but what is parked: a person said so.
     pub fn release(&self) {
-        *self.state() = State::default();
+        let mut state = self.state();
+        *state = State {
+            parked: state.parked,
+            ..State::default()
+        };
     }
 }
 
@@ -133,6 +161,7 @@ mod tests {
             in_row,
             window,
             share,
+            parked: 1_000,
         })
     }
 
@@ -176,6 +205,24 @@ mod tests {
 
     fn passed_of_two(brake: &Brake) -> usize {
         passed(brake, [0, 0])
+    }
+
+    #[test]
+    fn no_more_bookings_are_parked_than_the_bound_however_slowly() {
+        let brake = brake(5, 10, 100);
+        brake.count_parked(997);
+        let mut parked = 0;
+        for _ in 0..50 {
+            parked += usize::from(brake.park(0) == Passage::Go);
+            brake.succeed(0, 10);
+        }
+        assert_eq!(parked, 3);
+        brake.release();
+        assert_ne!(brake.park(0), Passage::Go);
+        // Poison is given up on and holds nobody.
+        assert_eq!(brake.fail(0), Passage::Go);
+        brake.count_parked(0);
+        assert_eq!(brake.park(0), Passage::Go);
     }
 
     #[test]

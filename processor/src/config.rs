@@ -66,6 +66,9 @@ pub struct ProcessorArgs {
     /// Longest pause between attempts on a parked event.
     #[arg(long, env = "PARK_RETRY_CAP", default_value = "5m", value_parser = duration)]
     pub park_retry_cap: Duration,
+    /// Bookings that may be parked at once before the brake holds; 1 to 1000000.
+    #[arg(long, env = "PARK_MAX_BOOKINGS", default_value_t = 1_000)]
+    pub park_max_bookings: usize,
     /// Failures in a row, of one partition or of this process, at which the brake holds; 1 to 100000.
     #[arg(long, env = "BRAKE_IN_ROW", default_value_t = 20)]
     pub brake_in_row: usize,
@@ -140,6 +143,7 @@ impl ProcessorArgs {
             ("WORKERS", self.workers, 1..=64),
             ("BATCH_RECORDS", self.batch_records, 1..=5_000),
             ("MAX_TIED_OBJECTS", self.max_tied_objects, 100..=1_000_000),
+            ("PARK_MAX_BOOKINGS", self.park_max_bookings, 1..=1_000_000),
             ("BRAKE_IN_ROW", self.brake_in_row, 1..=100_000),
             ("BRAKE_WINDOW", self.brake_window, 10..=100_000),
             ("BRAKE_SHARE", self.brake_share, 1..=100),
@@ -196,6 +200,7 @@ impl ProcessorArgs {
                 in_row: self.brake_in_row,
                 window: self.brake_window,
                 share: self.brake_share,
+                parked: self.park_max_bookings,
             },
             database_give_up_after: self.database_give_up_after,
             common: self.common,

@@ -34,6 +34,7 @@ pub struct Metrics {
     dead_open: Gauge<i64>,
     parked: Gauge<i64>,
     parked_oldest: Gauge<i64>,
+    holes: Gauge<i64>,
     held: Gauge<u64>,
     paused: Gauge<u64>,
 }
@@ -91,6 +92,10 @@ impl Metrics {
                 .i64_gauge("bookend_parked_oldest_timestamp_seconds")
                 .with_description("When the event that waits longest as first was parked; 0: none.")
                 .build(),
+            holes: meter
+                .i64_gauge("bookend_log_holes")
+                .with_description("Ranges of the log that were gone before they were applied, ever.")
+                .build(),
             held: meter
                 .u64_gauge("bookend_brake_held_partitions")
                 .with_description("Partitions that the brake holds, because too much failed.")
@@ -124,8 +129,9 @@ impl Metrics {
         self.dead_lettered.add(1, &labels);
     }
 
-    /// What is parked, by reason, and how many dead letters are open.
-    pub fn parked(&self, standing: &[Standing], open: i64) {
+    /// What is parked, by reason; how many dead letters are open; what the log has lost.
+    pub fn standing(&self, standing: &[Standing], open: i64, holes: i64) {
+        self.holes.record(holes, &[]);
         let of = |reason: &str| standing.iter().find(|row| row.reason == reason);
         for reason in REASONS {
             let queues = of(reason).map_or(0, |row| row.queues);

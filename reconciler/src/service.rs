@@ -17,7 +17,9 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::parts::{self, PartsError};
 use crate::store::{Lock, sweeps};
+use crate::sweep::holes::Swept;
 use crate::sweep::pending::Looks;
+use crate::sweep::window::Report;
 use crate::sweep::{Engine, SweepError};
 
 /// Pause before Postgres is tried again, and between two tries for the lock.
@@ -118,6 +120,7 @@ async fn term(
         () = tails(config, &engine, metrics) => {}
         () = pendings(config, &engine, metrics) => {}
         () = refetches(config, &engine, metrics) => {}
+        () = holes(config, &engine, metrics) => {}
         () = watch(&engine) => {}
     }
     tracing::warn!("the lock is lost");
@@ -202,6 +205,39 @@ async fn pendings<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Me
                     events = looked.events,
                     observations = looked.observations,
                     "waiting bookings put right"
+                );
+            }
+        }
+    }
+}
+
+/// What the log lost before it was applied is asked of Stripe, once for each hole.
+async fn holes<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
+    loop {
+        tokio::time::sleep(config.sweep_interval).await;
+        let Ok(accounts) = parts::accounts(config, &engine.reader.store).await else {
+            // The other passes say so.
+            continue;
+        };
+        let topic = &config.topic;
+        let span = tracing::info_span!("hole_sweep");
+        let outcome = engine.hole(topic, &accounts).instrument(span).await;
+        if outcome.as_ref().is_err_and(SweepError::is_lost) {
+            return;
+        }
+        match go_on(metrics, "hole", outcome) {
+            None | Some(Swept::None) => {}
+            Some(Swept::Later(reports)) => reports.iter().for_each(Report::log),
+            Some(Swept::Done(hole, reports)) => {
+                for report in &reports {
+                    metrics.swept(sweeps::Kind::Window, report);
+                    report.log();
+                }
+                tracing::warn!(
+                    hole = hole.id,
+                    from = hole.from,
+                    to = hole.to,
+                    "what the log had lost was swept"
                 );
             }
         }

@@ -47,7 +47,10 @@ impl Threads<'_> {
         started.push(spawn("registrations", move || {
             registrations::run(&url, Limits::default(), rules, &stopping);
         })?);
-        let (drainer, stopping) = (self.drainer(&dead_letters), Arc::clone(self.stopping));
+        let (drainer, stopping) = (
+            self.drainer(&brake, &dead_letters),
+            Arc::clone(self.stopping),
+        );
         started.push(spawn("drain", move || drainer.run(&stopping))?);
         let topic = &config.topics.bookings_topic;
         let settings = RelaySettings::new(&config.database_url, topic, APPEND_DEADLINE);
@@ -78,7 +81,7 @@ impl Threads<'_> {
         }
     }
 
-    fn drainer(&self, dead_letters: &Arc<DeadLetters>) -> Drainer {
+    fn drainer(&self, brake: &Arc<Brake>, dead_letters: &Arc<DeadLetters>) -> Drainer {
         let config = self.config;
         Drainer {
             database_url: config.database_url().to_owned(),
@@ -87,6 +90,7 @@ impl Threads<'_> {
             rules: config.rules,
             dead_letters: Arc::clone(dead_letters),
             policy: config.heads,
+            brake: Arc::clone(brake),
             queues: Arc::clone(self.queues),
             clock: Arc::new(SystemClock),
             metrics: Metrics::new(),

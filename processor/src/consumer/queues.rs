@@ -4,50 +4,14 @@
 //! dealt out in offset order. A closed or superseded queue's batch can still be running; it is
 //! harmless, because its compare-and-set on the epoch fails.
 
+mod holds;
+mod record;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::message::OwnedHeaders;
-use shared::kafka::headers::RecordHeaders;
-
-/// One record of the log, copied out of the client.
-#[derive(Debug, Clone)]
-pub struct Record {
-    /// Topic it was read from.
-    pub topic: String,
-    /// Partition it was read from.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
-    /// Its key as text; foreign bytes are replaced, a missing key is empty.
-    pub key: String,
-    /// The value's exact bytes; empty for a tombstone.
-    pub value: Vec<u8>,
-    /// Its headers, typed.
-    pub headers: RecordHeaders,
-    /// Its headers as they were: dead letters keep them.
-    pub raw_headers: OwnedHeaders,
-    /// The record's timestamp, milliseconds since 1970.
-    pub timestamp_ms: Option<i64>,
-    /// When it reached us, by the monotonic clock.
-    pub arrived: Instant,
-}
-
-/// What one worker applies in one transaction: neighbours of one partition.
-#[derive(Debug)]
-pub struct Batch {
-    /// The partition.
-    pub partition: i32,
-    /// The epoch under which it was claimed.
-    pub epoch: i64,
-    /// First offset not yet applied.
-    pub next_offset: i64,
-    /// The records, in offset order; never empty.
-    pub records: Vec<Record>,
-    /// The partition is held by the brake, and this one record is to show whether it still must be.
-    pub probe: bool,
-}
+pub use record::{Batch, Record};
 
 /// Bounds of the queues.
 #[derive(Debug, Clone, Copy)]
@@ -321,72 +285,6 @@ impl Queues {
         }
         drop(state);
         self.idle.notify_all();
-    }
-
-    /// Partitions that are due to be claimed again, if the group still calls them ours.
-    pub fn take_reclaims(&self) -> Vec<i32> {
-        let now = Instant::now();
-        let mut state = self.state();
-        let due: Vec<i32> = state
-            .reclaim
-            .iter()
-            .filter(|(_, at)| **at <= now)
-            .map(|(partition, _)| *partition)
-            .collect();
-        state.reclaim.retain(|_, at| *at > now);
-        due
-    }
-
-    /// Compares what we hold with the rows `(partition, next_offset, epoch)` as they are now. A row
-    /// can only be ahead of us; one that is behind is from a database that was restored, and what
-    /// it has lost is read again, whether anything new comes or not. Returns those partitions.
-    pub fn compare(&self, rows: &[(i32, i64, i64)]) -> Vec<i32> {
-        let mut state = self.state();
-        let mut behind = Vec::new();
-        for (partition, next, epoch) in rows {
-            // A running batch finds out by itself.
-            let Some(queue) = state.open.get(partition).filter(|queue| !queue.busy) else {
-                continue;
-            };
-            if *epoch < queue.epoch {
-                state.claim_again(*partition, Duration::ZERO);
-            } else if *epoch == queue.epoch && *next < queue.next_offset {
-                state.read_again(*partition, *next);
-            } else {
-                continue;
-            }
-            behind.push(*partition);
-        }
-        behind
-    }
-
-    /// A held partition's head was applied, or a person resumed: it goes on.
-    pub fn let_go(&self, partition: i32) {
-        if let Some(queue) = self.state().open.get_mut(&partition) {
-            queue.held = None;
-        }
-        self.work.notify_all();
-    }
-
-    /// Partitions that the brake holds, with their epochs.
-    #[must_use]
-    pub fn held(&self) -> Vec<(i32, i64)> {
-        let state = self.state();
-        let held = state.open.iter().filter(|(_, queue)| queue.held.is_some());
-        held.map(|(partition, queue)| (*partition, queue.epoch))
-            .collect()
-    }
-
-    /// Whether an operator paused consumption.
-    #[must_use]
-    pub fn is_paused(&self) -> bool {
-        self.state().paused
-    }
-
-    /// Pauses or resumes: a batch that is running is finished, no other is dealt out.
-    pub fn set_paused(&self, paused: bool) {
-        self.state().paused = paused;
-        self.work.notify_all();
     }
 
     /// Whether this claim still is current: a retrying worker stops when it is not.

@@ -22,6 +22,7 @@ use shared::error::{Class, chain};
 
 use crate::apply::Rules;
 use crate::apply::drain::{Drained, drain, give_up};
+use crate::brake::Brake;
 use crate::consumer::Queues;
 use crate::dead_letters::DeadLetters;
 use crate::decode::Scope;
@@ -56,7 +57,9 @@ pub struct Drainer {
     pub dead_letters: Arc<DeadLetters>,
     /// When a head is tried again, and when no more.
     pub policy: HeadPolicy,
-    /// Told whether an operator paused consumption: then nothing is drained either.
+    /// Told how many bookings are parked.
+    pub brake: Arc<Brake>,
+    /// Tells whether an operator paused consumption: then nothing is drained either.
     pub queues: Arc<Queues>,
     /// Wall clock.
     pub clock: Arc<dyn Clock + Send + Sync>,
@@ -307,10 +310,17 @@ impl Drainer {
         let Ok(connection) = self.connect(slot) else {
             return;
         };
-        let standing = store::parked::standing(connection)
-            .and_then(|standing| Ok((standing, store::dead_letters::open(connection)?)));
+        let standing = store::parked::standing(connection).and_then(|standing| {
+            let open = store::dead_letters::open(connection)?;
+            Ok((standing, open, store::progress::holes(connection)?))
+        });
         match standing {
-            Ok((standing, open)) => self.metrics.parked(&standing, open),
+            Ok((standing, open, holes)) => {
+                let queues = standing.iter().map(|row| row.queues).sum::<i64>();
+                self.brake
+                    .count_parked(usize::try_from(queues).unwrap_or(0));
+                self.metrics.standing(&standing, open, holes);
+            }
             Err(error) => drop(self.lost(slot, &error)),
         }
     }

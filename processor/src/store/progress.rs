@@ -112,6 +112,20 @@ pub fn record_hole(
     .execute(conn)
 }
 
+/// How many ranges were ever found gone.
+///
+/// # Errors
+/// diesel's.
+pub fn holes(conn: &mut PgConnection) -> QueryResult<i64> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let row: Row = diesel::sql_query("SELECT count(*) AS n FROM log_holes").get_result(conn)?;
+    Ok(row.n)
+}
+
 /// A write that changes nothing: tells a database that works from one that does not.
 ///
 /// # Errors

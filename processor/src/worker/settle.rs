@@ -146,7 +146,7 @@ impl Worker {
         if probe {
             return Next::Done(Fate::Held("its head cannot be applied".to_owned()));
         }
-        if let Passage::Hold { reason } = self.brake.fail(place.partition) {
+        if let Passage::Hold { reason } = self.brake.park(place.partition) {
             return Next::Done(Fate::Held(reason));
         }
         tracing::error!(

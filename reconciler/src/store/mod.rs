@@ -8,6 +8,7 @@
 //! Deliberately absent: decisions.
 
 pub mod bookings;
+pub mod holes;
 pub mod ledger;
 pub mod refetches;
 pub mod sweeps;

@@ -12,6 +12,11 @@ use std::time::Duration;
 const BASE: Duration = Duration::from_millis(500);
 /// Longest pause of ours. Source: stripe-node `MAX_NETWORK_RETRY_DELAY_SEC`.
 const CAP: Duration = Duration::from_secs(5);
+/// First pause after a refusal for the rate: longer than any other, because it is the account's
+/// limit, shared with all who use its keys, and asking soon makes it worse.
+const RATE_BASE: Duration = Duration::from_secs(2);
+/// Longest pause of ours after a refusal for the rate.
+const RATE_CAP: Duration = Duration::from_secs(30);
 /// Longest pause that a `Retry-After` may ask for; the libraries' own bound.
 const RETRY_AFTER_CAP: Duration = Duration::from_secs(60);
 
@@ -54,7 +59,13 @@ pub fn decide(fault: Fault, attempt: u32, attempts: u32, jitter: f64) -> Verdict
     if last || !is_worth_it(fault) {
         return Verdict::GiveUp;
     }
-    let pause = backoff(attempt, jitter);
+    let rate = matches!(fault, Fault::Status { status: 429, .. });
+    let (base, cap) = if rate {
+        (RATE_BASE, RATE_CAP)
+    } else {
+        (BASE, CAP)
+    };
+    let pause = backoff(attempt, (base, cap), jitter);
     let (asked, elsewhere, hold_all) = match fault {
         Fault::Connection => (None, true, false),
         Fault::Unreadable | Fault::TooLarge => (None, false, false),
@@ -87,11 +98,11 @@ fn is_worth_it(fault: Fault) -> bool {
     }
 }
 
-/// 0.5 s · 2ⁿ up to 5 s, of which 50 to 100 %.
-fn backoff(attempt: u32, jitter: f64) -> Duration {
-    let full = BASE
+/// base · 2ⁿ up to the cap, of which 50 to 100 %.
+fn backoff(attempt: u32, (base, cap): (Duration, Duration), jitter: f64) -> Duration {
+    let full = base
         .checked_mul(1u32.checked_shl(attempt.min(16)).unwrap_or(u32::MAX))
-        .map_or(CAP, |pause| pause.min(CAP));
+        .map_or(cap, |pause| pause.min(cap));
     full.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
 }
 
@@ -142,7 +153,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_five_seconds_and_are_jittered_downwards() {
-        let millis = |n, jitter| backoff(n, jitter).as_millis();
+        let millis = |n, jitter| backoff(n, (BASE, CAP), jitter).as_millis();
         assert_eq!(
             [0, 1, 2, 3, 4, 99].map(|n| millis(n, 1.0)),
             [500, 1_000, 2_000, 4_000, 5_000, 5_000]
@@ -167,8 +178,52 @@ mod tests {
             }
         };
         assert_eq!(asked(7), (7.0, true));
-        assert_eq!(asked(0), (0.5, true));
+        assert_eq!(asked(0), (2.0, true));
         assert_eq!(asked(86_400), (60.0, true));
+    }
+
+    /// Each kind of answer: made again, elsewhere, for everyone, and the first pause at full jitter.
+    #[test]
+    fn every_kind_of_remote_error_has_its_verdict() {
+        let give_up = None;
+        let table = [
+            ("connection", Fault::Connection, Some((true, false, 500))),
+            ("unreadable", Fault::Unreadable, Some((false, false, 500))),
+            ("too large", Fault::TooLarge, give_up),
+            ("400", status(400, None), give_up),
+            ("401", status(401, None), give_up),
+            ("402", status(402, None), give_up),
+            ("403", status(403, None), give_up),
+            ("404", status(404, None), give_up),
+            ("409", status(409, None), Some((false, false, 500))),
+            ("429", status(429, None), Some((false, true, 2_000))),
+            ("429, do not", status(429, Some(false)), give_up),
+            ("500", status(500, None), Some((false, false, 500))),
+            ("500, do not", status(500, Some(false)), give_up),
+            ("502", status(502, None), Some((false, false, 500))),
+            ("503", status(503, None), Some((true, false, 500))),
+        ];
+        for (name, fault, expected) in table {
+            let verdict = match decide(fault, 0, 5, 1.0) {
+                Verdict::GiveUp => None,
+                Verdict::Retry {
+                    after,
+                    elsewhere,
+                    hold_all,
+                } => Some((elsewhere, hold_all, after.as_millis())),
+            };
+            assert_eq!(verdict, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_for_the_rate_cools_down_longer_up_to_its_own_cap() {
+        let pause = |code, attempt| match decide(status(code, None), attempt, 99, 1.0) {
+            Verdict::Retry { after, .. } => after.as_secs_f64(),
+            Verdict::GiveUp => panic!("{code} is retried"),
+        };
+        assert_eq!([0, 1, 2, 9].map(|n| pause(429, n)), [2.0, 4.0, 8.0, 30.0]);
+        assert!((0..20).all(|n| pause(429, n) > pause(500, n)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: when they run (see [`crate::service`]).
 
+pub mod holes;
 pub mod inspect;
 mod looks;
 pub mod pending;

@@ -13,6 +13,7 @@
 mod client;
 mod commands;
 mod end_to_end;
+mod holes;
 mod pending;
 mod refetch;
 mod standby;

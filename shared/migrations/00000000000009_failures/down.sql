@@ -6,6 +6,8 @@ REVOKE DELETE ON object_links, object_claims FROM bookend_processor;
 DROP TABLE shadow_bookings, shadow_objects, refold_runs, processor_instances, consumer_control;
 DROP FUNCTION note_denied_action(text, text, text, text, text, json, text);
 DROP TABLE operator_action_items, operator_actions, dead_letter_groups, parked_events;
+REVOKE UPDATE (swept_at) ON log_holes FROM bookend_reconciler;
+ALTER TABLE log_holes DROP COLUMN swept_at;
 ALTER TABLE partition_progress DROP COLUMN held_since, DROP COLUMN held_reason;
 DROP INDEX dead_letters_by_group;
 UPDATE dead_letters SET error_class = 'infrastructure' WHERE error_class = 'unclassified';

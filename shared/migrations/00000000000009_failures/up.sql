@@ -211,6 +211,10 @@ ALTER TABLE partition_progress
 COMMENT ON COLUMN partition_progress.held_since IS 'Since when the brake holds this partition: nothing of it is applied until its head can be, or an operator resumes. Null: it does not.';
 COMMENT ON COLUMN partition_progress.held_reason IS 'What made the brake hold it.';
 
+-- What the log lost is asked of Stripe, once for each hole.
+ALTER TABLE log_holes ADD COLUMN swept_at timestamptz;
+COMMENT ON COLUMN log_holes.swept_at IS 'When the reconciler had swept the span in which what it held was created; null until then.';
+
 CREATE TABLE processor_instances (
     instance   text        NOT NULL,
     version    text        NOT NULL,
@@ -296,6 +300,7 @@ GRANT INSERT, UPDATE, DELETE ON parked_events TO bookend_processor;
 GRANT INSERT, UPDATE ON dead_letter_groups, operator_action_items TO bookend_processor;
 GRANT INSERT, UPDATE, DELETE ON processor_instances TO bookend_processor;
 GRANT DELETE ON object_links, object_claims TO bookend_processor;
+GRANT UPDATE (swept_at) ON log_holes TO bookend_reconciler;
 -- The console records what people do, and what they want of consumption. It writes no money table.
 GRANT INSERT, UPDATE (state, plan, result, finished_at) ON operator_actions TO bookend_console;
 GRANT INSERT, UPDATE (state, topic, partition, "offset", published_at, detail) ON operator_action_items TO bookend_console;

@@ -4,11 +4,14 @@
 //! function of the *set* of snapshots it was told. `winner` and `tie_fingerprint` are functions
 //! of the state alone. Nothing is ever dropped because of when it came.
 
+mod ties;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::fields::Fields;
 use super::phases::{Phase, later, phase};
+use ties::{explained, observed_last, only};
 
 /// Most snapshots of one phase and second that are told apart. A second with more is "too
 /// many": incomparable until something later dominates it.
@@ -257,70 +260,6 @@ impl ObjectState {
         seen.at > winner.snapshot.at
             && later(&seen.fields.kind, &seen.phase(), &winner.snapshot.phase())
     }
-}
-
-/// Rule 1: there is only one, or all say the same.
-fn only<'a>(all: &[&'a Snapshot]) -> Option<&'a Snapshot> {
-    let first = all.first()?;
-    all.iter()
-        .all(|member| member.fields == first.fields)
-        .then_some(*first)
-}
-
-/// Rule 2: same phase, same second. The entry came first; of the others, the one that a
-/// chain of "this is what it was like before me" reaches from all.
-fn explained<'a>(all: &[&'a Snapshot]) -> Option<&'a Snapshot> {
-    let first = all.first()?;
-    if !all
-        .iter()
-        .all(|member| member.shares_second_and_phase(first))
-    {
-        return None;
-    }
-    let changes: Vec<&'a Snapshot> = all.iter().filter(|member| !member.entry).copied().collect();
-    if let Some(same) = only(&changes) {
-        return Some(same);
-    }
-    let mut last = changes
-        .iter()
-        .copied()
-        .filter(|end| reached_from_all(&changes, end));
-    match (last.next(), last.next()) {
-        (Some(winner), None) if !changes.iter().any(|one| may_come_last(one, winner)) => {
-            Some(winner)
-        }
-        (Some(_) | None, _) => None,
-    }
-}
-
-/// A change that does not say what was before may have come at any place, so also last: the
-/// object may have left that state and come back to it within the second.
-fn may_come_last(change: &Snapshot, end: &Snapshot) -> bool {
-    change.before.is_none() && change.fields != end.fields
-}
-
-fn reached_from_all(changes: &[&Snapshot], end: &Snapshot) -> bool {
-    // Backwards along the explanations: what was it like before, and who left it like that?
-    let mut reached: Vec<&Snapshot> = vec![end];
-    let mut next = 0;
-    while let Some(step) = reached.get(next).copied() {
-        next = next.saturating_add(1);
-        for earlier in changes {
-            if step.before.as_ref() == Some(&earlier.fields) && !reached.contains(earlier) {
-                reached.push(earlier);
-            }
-        }
-    }
-    changes
-        .iter()
-        .all(|member| reached.contains(member) || member.fields == end.fields)
-}
-
-/// Rule 3: it was looked at after everything else.
-fn observed_last<'a>(all: &[&'a Snapshot]) -> Option<&'a Snapshot> {
-    let last = all.iter().copied().max_by_key(|member| member.at)?;
-    let alone = all.iter().filter(|member| member.at >= last.at).count() == 1;
-    (last.observed && alone).then_some(last)
 }
 
 #[cfg(test)]

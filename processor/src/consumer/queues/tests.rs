@@ -1,5 +1,8 @@
 //! Moves, holds and pauses, without a broker.
 
+use rdkafka::message::OwnedHeaders;
+use shared::kafka::headers::RecordHeaders;
+
 use super::*;
 
 fn record(offset: i64) -> Record {

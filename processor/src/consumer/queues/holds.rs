@@ -1,0 +1,77 @@
+//! What keeps a partition from being dealt out although records wait: the brake, an operator's
+//! pause, a claim that was lost.
+//!
+//! Invariant: none of these drops a record for good; the partition is read again from where it
+//! stood.
+
+use std::time::{Duration, Instant};
+
+use super::Queues;
+
+impl Queues {
+    /// Partitions that are due to be claimed again, if the group still calls them ours.
+    pub fn take_reclaims(&self) -> Vec<i32> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let due: Vec<i32> = state
+            .reclaim
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(partition, _)| *partition)
+            .collect();
+        state.reclaim.retain(|_, at| *at > now);
+        due
+    }
+
+    /// Compares what we hold with the rows `(partition, next_offset, epoch)` as they are now. A row
+    /// can only be ahead of us; one that is behind is from a database that was restored, and what
+    /// it has lost is read again, whether anything new comes or not. Returns those partitions.
+    pub fn compare(&self, rows: &[(i32, i64, i64)]) -> Vec<i32> {
+        let mut state = self.state();
+        let mut behind = Vec::new();
+        for (partition, next, epoch) in rows {
+            // A running batch finds out by itself.
+            let Some(queue) = state.open.get(partition).filter(|queue| !queue.busy) else {
+                continue;
+            };
+            if *epoch < queue.epoch {
+                state.claim_again(*partition, Duration::ZERO);
+            } else if *epoch == queue.epoch && *next < queue.next_offset {
+                state.read_again(*partition, *next);
+            } else {
+                continue;
+            }
+            behind.push(*partition);
+        }
+        behind
+    }
+
+    /// A held partition's head was applied, or a person resumed: it goes on.
+    pub fn let_go(&self, partition: i32) {
+        if let Some(queue) = self.state().open.get_mut(&partition) {
+            queue.held = None;
+        }
+        self.work.notify_all();
+    }
+
+    /// Partitions that the brake holds, with their epochs.
+    #[must_use]
+    pub fn held(&self) -> Vec<(i32, i64)> {
+        let state = self.state();
+        let held = state.open.iter().filter(|(_, queue)| queue.held.is_some());
+        held.map(|(partition, queue)| (*partition, queue.epoch))
+            .collect()
+    }
+
+    /// Whether an operator paused consumption.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.state().paused
+    }
+
+    /// Pauses or resumes: a batch that is running is finished, no other is dealt out.
+    pub fn set_paused(&self, paused: bool) {
+        self.state().paused = paused;
+        self.work.notify_all();
+    }
+}

@@ -1,0 +1,69 @@
+//! What the log lost before it was applied is asked of Stripe.
+
+use reconciler::sweep::holes::Swept;
+
+use crate::support::Rig;
+
+async fn hole(rig: &Rig, found_ago_s: i64) {
+    rig.database.execute(&format!(
+        "INSERT INTO log_holes (topic, partition, from_offset, to_offset, kind, found_at) \
+         VALUES ('{}', 0, 0, 3, 'hole', now() - interval '{found_ago_s} seconds')",
+        rig.topic.name
+    ));
+}
+
+fn unswept(rig: &Rig) -> i64 {
+    rig.database
+        .number("SELECT count(*) AS n FROM log_holes WHERE swept_at IS NULL")
+}
+
+#[tokio::test]
+async fn what_a_hole_held_is_published_once_and_the_hole_is_marked() {
+    let rig = Rig::new().await;
+    // One that was created before the three days of Stripe's retries counts, too.
+    for (n, ago) in [(0, 60), (1, 3_600), (2, 2 * 86_400)] {
+        rig.lose(n, ago);
+    }
+    hole(&rig, 20).await;
+    let engine = rig.engine().await;
+    let swept = engine.hole(&rig.topic.name, &[None]).await.unwrap();
+    let Swept::Done(_, reports) = swept else {
+        panic!("{swept:?}");
+    };
+    assert_eq!(
+        reports
+            .iter()
+            .map(|report| report.counts.repaired)
+            .sum::<usize>(),
+        3
+    );
+    assert_eq!(unswept(&rig), 0);
+    rig.apply_log().await;
+    assert_eq!(rig.database.number("SELECT count(*) AS n FROM events"), 3);
+    let again = engine.hole(&rig.topic.name, &[None]).await.unwrap();
+    assert!(matches!(again, Swept::None), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_hole_that_was_found_just_now_waits_until_stripe_lists_all_of_it() {
+    let rig = Rig::new().await;
+    rig.lose(0, 60);
+    hole(&rig, 0).await;
+    let engine = rig.engine().await;
+    let swept = engine.hole(&rig.topic.name, &[None]).await.unwrap();
+    assert!(matches!(swept, Swept::Later(_)), "{swept:?}");
+    assert_eq!(unswept(&rig), 1);
+}
+
+#[tokio::test]
+async fn a_hole_that_stripe_lists_nothing_of_any_more_is_marked_and_asks_nothing() {
+    let rig = Rig::new().await;
+    hole(&rig, 40 * 86_400).await;
+    let engine = rig.engine().await;
+    let swept = engine.hole(&rig.topic.name, &[None]).await.unwrap();
+    assert!(
+        matches!(&swept, Swept::Done(_, reports) if reports.is_empty()),
+        "{swept:?}"
+    );
+    assert_eq!(unswept(&rig), 0);
+}
