@@ -95,7 +95,7 @@ impl Carrier<'_> {
     /// The records of a chunk. What the log has lost since it was planned is taken from the
     /// database; what is nowhere any more has failed for good.
     fn fetch(&mut self, chunk: &[Item]) -> Result<Vec<Ready>, Failure> {
-        let mut ready = self.from_log(chunk)?;
+        let mut ready = self.read_log(chunk)?;
         let missing: Vec<&str> = chunk
             .iter()
             .map(|item| item.subject.as_str())
@@ -122,7 +122,7 @@ impl Carrier<'_> {
         Ok(ready)
     }
 
-    fn from_log(&mut self, chunk: &[Item]) -> Result<Vec<Ready>, Failure> {
+    fn read_log(&mut self, chunk: &[Item]) -> Result<Vec<Ready>, Failure> {
         let mut ready = Vec::with_capacity(chunk.len());
         // A plan is sorted by place, so each partition of a chunk is one run of items.
         for run in chunk.chunk_by(|one, next| one.source_partition == next.source_partition) {
