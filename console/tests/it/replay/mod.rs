@@ -162,9 +162,10 @@ impl Stand {
 
     /// Everything that is in the log counts as applied.
     pub(crate) fn all_applied(&mut self) {
+        let logged = self.logged();
         for partition in 0..PARTITIONS {
-            let end = i64::try_from(self.logged_in(partition).len()).unwrap();
-            self.applied_to(partition, end);
+            let here = logged.iter().filter(|it| it.partition == partition);
+            self.applied_to(partition, i64::try_from(here.count()).unwrap());
         }
     }
 
@@ -175,13 +176,6 @@ impl Stand {
              ON CONFLICT (topic, partition) DO UPDATE SET next_offset = {next}",
             self.topics.events
         ));
-    }
-
-    fn logged_in(&self, partition: i32) -> Vec<Logged> {
-        self.logged()
-            .into_iter()
-            .filter(|record| record.partition == partition)
-            .collect()
     }
 
     /// All that the log has, by partition and offset.
