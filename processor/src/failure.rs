@@ -115,6 +115,8 @@ pub fn next_step(failure: &Failure, attempt: u32, size: usize, database_works: b
         Meaning::ProgressLost => Step::ReadProgress,
         Meaning::Infrastructure => Step::Retry,
         Meaning::Moved if attempt < ATTEMPTS_BEFORE_SPLIT => Step::StartOver,
+        // What one record does to another of the batch can hide what must be locked; alone it cannot.
+        Meaning::Moved if size > 1 => Step::Split,
         Meaning::Moved => Step::Retry,
         Meaning::Fault(class, kind) => isolate(size, class, kind),
         Meaning::Unnamed if !database_works => Step::Retry,

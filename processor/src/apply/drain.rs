@@ -49,14 +49,16 @@ pub fn drain(
     let readable: Vec<&Readable> = items.iter().filter_map(as_readable).collect();
     run_tx(connection, DRAIN, |conn| {
         let refs: Vec<&Item> = items.iter().collect();
-        let mut queues = super::queues_of(conn, &refs)?;
-        queues.remove(name);
+        let queues = behind(&super::queues_of(conn, &refs)?, name);
         let mut plan = plan(&refs, queues);
         plan.existing.insert(name.to_owned());
         let mut world = load(conn, &plan, rules.max_objects)?;
+        // Ledger before parked, as everywhere.
+        let ids: Vec<&str> = readable.iter().map(|item| item.id.as_str()).collect();
+        store::events::lock(conn, &ids)?;
         let left = check_heads(conn, name, &readable)?;
         if left == 0 {
-            world.queues.remove(name);
+            world.held.remove(name);
         }
         let fates = fold_all(&mut world, name, &readable, rules)?;
         if left == 0
@@ -75,6 +77,17 @@ pub fn drain(
             lifted: left == 0,
         })
     })
+}
+
+/// The queues an event of this one may still have to wait in: only those with a greater name, so
+/// that it cannot go round between two. It waited in the smaller already, and folding does not
+/// mind the order.
+fn behind(queues: &BTreeSet<String>, name: &str) -> BTreeSet<String> {
+    queues
+        .iter()
+        .filter(|queue| queue.as_str() > name)
+        .cloned()
+        .collect()
 }
 
 fn as_readable(item: &Item) -> Option<&Readable> {
@@ -111,12 +124,9 @@ fn fold_all(
     rules: Rules,
 ) -> Result<Vec<Fate>, ApplyError> {
     let mut fates = Vec::with_capacity(items.len());
+    world.queues = behind(&world.queues, name);
     for item in items {
-        let held = world.queues.remove(name);
         let elsewhere = queue::waits_behind(world, item);
-        if held {
-            world.queues.insert(name.to_owned());
-        }
         if let Some(queue) = elsewhere {
             fates.push(Fate::Elsewhere(queue));
             continue;
@@ -142,7 +152,6 @@ fn settle(conn: &mut PgConnection, items: &[&Readable], fates: &[Fate]) -> Resul
             gone.push(item.id.as_str());
         }
     }
-    // Ledger before parked, as everywhere.
     store::events::settle(conn, &rows)?;
     store::dead_letters::replayed(conn, &gone)?;
     store::parked::remove(conn, &gone)?;
@@ -200,7 +209,7 @@ pub(super) fn lift(
     if !world.bookings.contains_key(name) || store::parked::head(conn, name)?.is_some() {
         return Ok(());
     }
-    world.queues.remove(name);
+    world.held.remove(name);
     let cause = Cause {
         kind: "action",
         id: action_id,
@@ -218,6 +227,7 @@ pub(super) fn lift(
 pub fn give_up(
     connection: &mut PgConnection,
     dead: &crate::item::Dead,
+    seen_attempts: i32,
     now: DateTime<Utc>,
 ) -> Result<bool, ApplyError> {
     run_tx(connection, "give_up", |conn| {
@@ -225,7 +235,7 @@ pub fn give_up(
             return Ok(false);
         };
         store::events::settle(conn, &[(id, "dead", None)])?;
-        if store::parked::give_up(conn, id, now)? == 0 {
+        if store::parked::give_up(conn, id, seen_attempts, now)? == 0 {
             return Err(ApplyError::Moved);
         }
         let trace = super::write::trace_id(&dead.record);

@@ -100,6 +100,7 @@ pub fn fold_item(
         },
     );
     if let Some(queue) = queue {
+        world.held.insert(queue.clone());
         return Ok(Outcome::Parked { queue, revives });
     }
     let disposition = if item.ignored {
@@ -320,7 +321,7 @@ pub fn refold(
         })
         .collect();
     let mut shown = Shown::of(&view);
-    if world.queues.contains(booking_id) {
+    if world.held.contains(booking_id) {
         shown.hold = Some("parked".to_owned());
     }
     let account = registration

@@ -62,6 +62,7 @@ pub fn load(conn: &mut PgConnection, plan: &Plan, max_objects: usize) -> Result<
         // Under its lock a booking that is held stays held, and one that is not stays free.
         if row.is_parked() {
             world.queues.insert(row.id.clone());
+            world.held.insert(row.id.clone());
         }
         world.bookings.insert(row.id.clone(), row);
     }

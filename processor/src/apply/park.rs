@@ -82,7 +82,7 @@ fn put(
     }
     let row = write::parked_row(item, queue, now);
     if revives {
-        store::events::revive(conn, &row)?;
+        write::one(store::events::revive(conn, &row)?)?;
     } else if store::events::insert(conn, &[row])? != 1 {
         return Err(ApplyError::Moved);
     }

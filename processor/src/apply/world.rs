@@ -190,8 +190,11 @@ pub struct World {
     pub refetches: BTreeSet<Refetch>,
     /// Snapshot events folded here: whoever asked for one of them is answered.
     pub snapshots: BTreeSet<String>,
-    /// Names of queues that are not empty: bookings, or keys of records without one.
+    /// Names of queues that are not empty: bookings, or keys of records without one. Partly from a
+    /// look without a lock: good enough to wait in, not to hold a booking by.
     pub queues: BTreeSet<String>,
+    /// Bookings that are held: by their row under its lock, or by an event that was parked here.
+    pub held: BTreeSet<String>,
     /// Findings to be written.
     pub contradictions: Vec<Contradiction>,
     /// Further records of an id, by id.

@@ -173,7 +173,7 @@ pub(super) fn write_ledger(
 ) -> Result<(), ApplyError> {
     let mut rows = Vec::with_capacity(items.len());
     let mut parked: Vec<Parking<'_>> = Vec::new();
-    let mut released: Vec<&str> = Vec::new();
+    let mut released: Vec<(&str, bool)> = Vec::new();
     for item in items {
         match item {
             Item::Readable(item) => match world.outcomes.get(&item.record.offset) {
@@ -182,12 +182,12 @@ pub(super) fn write_ledger(
                 }
                 Some((Outcome::Revived(disposition), booking)) => {
                     let row = ledger_row(item, booking.clone(), disposition.as_str(), now);
-                    store::events::revive(conn, &row)?;
+                    one(store::events::revive(conn, &row)?)?;
                 }
                 Some((Outcome::Parked { queue, revives }, _)) => {
                     let row = parked_row(item, queue, now);
                     if *revives {
-                        store::events::revive(conn, &row)?;
+                        one(store::events::revive(conn, &row)?)?;
                     } else {
                         rows.push(row);
                     }
@@ -200,9 +200,9 @@ pub(super) fn write_ledger(
                 Some((Outcome::Released { revives }, _)) => {
                     if *revives {
                         let row = ledger_row(item, None, "parked", now);
-                        store::events::revive(conn, &row)?;
+                        one(store::events::revive(conn, &row)?)?;
                     }
-                    released.push(&item.id);
+                    released.push((item.id.as_str(), *revives));
                 }
                 Some((Outcome::Copy, _)) | None => {}
             },
@@ -223,8 +223,11 @@ pub(super) fn write_ledger(
     if !parked.is_empty() {
         store::parked::insert(conn, &parked, now)?;
     }
-    for event in released {
-        store::parked::release(conn, event)?;
+    for (event, revived) in released {
+        // Gone from its queue meanwhile: a row that says `parked` must have its place.
+        if store::parked::release(conn, event)? == 0 && revived {
+            return Err(ApplyError::Moved);
+        }
     }
     // A copy may stand in the same batch as the first: counted when the first is written.
     if !world.copies.is_empty() {
@@ -243,6 +246,15 @@ pub(super) fn write_ledger(
 
 fn is_alive(world: &World, id: &str) -> bool {
     world.known.get(id).is_some_and(|known| !known.dead)
+}
+
+/// Another transaction was faster with that row: everything is looked at again.
+pub(super) fn one(rows: usize) -> Result<(), ApplyError> {
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(ApplyError::Moved)
+    }
 }
 
 /// An event that waits: it belongs where it waits, unless that is only its record's key.

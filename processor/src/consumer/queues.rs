@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use record::{Batch, Record};
+pub use record::{Batch, Probe, Record};
 
 /// Bounds of the queues.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,12 @@ pub enum Lost {
     /// The row is older than our claim: the database was restored. It is claimed again at once.
     Restored,
     /// The brake holds the partition at this offset; its head is tried again after the pause.
-    Held(i64),
+    Held {
+        /// First offset that is not applied.
+        next_offset: i64,
+        /// It was held already. If a person resumed meanwhile, it is not held again for that.
+        probe: bool,
+    },
 }
 
 struct PartitionQueue {
@@ -52,8 +57,18 @@ struct PartitionQueue {
     paused: bool,
     /// Moved by a worker, and the client not yet told: what arrives is from the old place.
     seeking: bool,
-    /// Held by the brake: when its head is tried next, and how often it was.
-    held: Option<(Instant, u32)>,
+    /// Held by the brake.
+    held: Option<Held>,
+}
+
+#[derive(Clone, Copy)]
+struct Held {
+    /// When its head is tried next.
+    due: Instant,
+    /// How often it was.
+    tries: u32,
+    /// By another process, before it was claimed.
+    inherited: bool,
 }
 
 /// How long whoever lost a partition waits for the group's word before it claims it again: longer
@@ -123,7 +138,11 @@ impl Queues {
             busy: false,
             paused: false,
             seeking: false,
-            held: held.then(|| (Instant::now(), 0)),
+            held: held.then(|| Held {
+                due: Instant::now(),
+                tries: 0,
+                inherited: true,
+            }),
         };
         let mut state = self.state();
         state.reclaim.remove(&partition);
@@ -252,11 +271,13 @@ impl Queues {
         }
     }
 
-    /// A batch was committed: everything below `next_offset` is applied.
+    /// A batch was committed: everything below `next_offset` is applied. One of a held partition
+    /// shows that it need not be held any more.
     pub fn applied(&self, partition: i32, epoch: i64, next_offset: i64) {
         let mut state = self.state();
         if let Some(queue) = state.open.get_mut(&partition).filter(|q| q.epoch == epoch) {
             queue.busy = false;
+            queue.held = None;
             queue.next_offset = next_offset;
             state.finished.insert(partition, next_offset);
         }
@@ -273,14 +294,7 @@ impl Queues {
                 Lost::Evicted => state.claim_again(partition, RECLAIM_AFTER),
                 Lost::Restored => state.claim_again(partition, Duration::ZERO),
                 Lost::Moved(next_offset) => state.read_again(partition, next_offset),
-                Lost::Held(next_offset) => {
-                    state.read_again(partition, next_offset);
-                    if let Some(queue) = state.open.get_mut(&partition) {
-                        let tries = queue.held.map_or(0, |(_, tries)| tries).saturating_add(1);
-                        let pause = shared::backoff::delay(tries, &PROBE, 1.0);
-                        queue.held = Some((Instant::now() + pause, tries));
-                    }
-                }
+                Lost::Held { next_offset, probe } => state.hold(partition, next_offset, probe),
             }
         }
         drop(state);
@@ -326,6 +340,22 @@ impl Queues {
 }
 
 impl State {
+    fn hold(&mut self, partition: i32, next_offset: i64, probe: bool) {
+        self.read_again(partition, next_offset);
+        let Some(queue) = self.open.get_mut(&partition) else {
+            return;
+        };
+        if probe && queue.held.is_none() {
+            return;
+        }
+        let tries = queue.held.map_or(0, |held| held.tries).saturating_add(1);
+        queue.held = Some(Held {
+            due: Instant::now() + shared::backoff::delay(tries, &PROBE, 1.0),
+            tries,
+            inherited: queue.held.is_some_and(|held| held.inherited),
+        });
+    }
+
     fn claim_again(&mut self, partition: i32, after: Duration) {
         drop(self.open.remove(&partition));
         self.reclaim.insert(partition, Instant::now() + after);
@@ -358,10 +388,10 @@ fn ripe(state: &State, limits: QueueLimits, now: Instant) -> Ripe {
         let Some(first) = queue.records.front().filter(|_| !queue.busy) else {
             continue;
         };
-        if let Some((due, _)) = queue.held
-            && due > now
+        if let Some(held) = queue.held
+            && held.due > now
         {
-            soonest = soonest.min(due - now);
+            soonest = soonest.min(held.due - now);
             continue;
         }
         let age = now.saturating_duration_since(first.arrived);
@@ -376,8 +406,13 @@ fn ripe(state: &State, limits: QueueLimits, now: Instant) -> Ripe {
 fn deal(state: &mut State, partition: i32, limit: usize) -> Option<Batch> {
     state.turn = partition;
     let queue = state.open.get_mut(&partition)?;
-    let probe = queue.held.is_some();
-    let count = queue.records.len().min(if probe { 1 } else { limit });
+    let probe = match queue.held {
+        None => Probe::No,
+        Some(held) if held.inherited => Probe::MustSucceed,
+        Some(_) => Probe::AskBrake,
+    };
+    let limit = if probe.is_probe() { 1 } else { limit };
+    let count = queue.records.len().min(limit);
     let records: Vec<Record> = queue.records.drain(..count).collect();
     if records.is_empty() {
         return None;

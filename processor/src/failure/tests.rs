@@ -146,6 +146,20 @@ fn infrastructure_is_retried_for_ever_and_never_parked() {
 }
 
 #[test]
+fn a_batch_that_never_finds_its_locks_is_split_and_not_retried_for_ever() {
+    let moved = Failure::Refused(ApplyError::Moved);
+    assert_eq!(
+        next_step(&moved, ATTEMPTS_BEFORE_SPLIT - 1, 9, true),
+        Step::StartOver
+    );
+    assert_eq!(
+        next_step(&moved, ATTEMPTS_BEFORE_SPLIT, 9, true),
+        Step::Split
+    );
+    assert_eq!(next_step(&moved, u32::MAX, 1, true), Step::Retry);
+}
+
+#[test]
 fn an_error_nobody_named_is_parked_only_alone_and_while_the_database_works() {
     let failure = database(DatabaseErrorKind::Unknown);
     assert_eq!(

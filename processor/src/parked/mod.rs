@@ -139,9 +139,14 @@ impl Drainer {
             Ok(waiting) => waiting,
             Err(error) => return self.lost(slot, &error),
         };
+        let now = self.clock.now();
+        if waiting.first().is_none_or(|head| !head.is_due(now)) {
+            return 0;
+        }
+        // One behind the head that failed before keeps its own pause.
         let items: Vec<Item> = waiting
             .iter()
-            .take_while(|waiting| waiting.gave_up_at.is_none())
+            .take_while(|waiting| waiting.is_due(now))
             .map(|waiting| letter::item(waiting, &self.scope))
             .take_while(|item| matches!(item, Item::Readable(_)))
             .collect();
@@ -300,7 +305,7 @@ impl Drainer {
         let Ok(connection) = self.connect(slot) else {
             return;
         };
-        match give_up(connection, &dead, reason.at) {
+        match give_up(connection, &dead, head.attempts, reason.at) {
             Ok(_) => self.metrics.dead_lettered(&dead),
             Err(error) => drop(self.lost(slot, &error)),
         }

@@ -255,6 +255,16 @@ pub fn stamp(
     .execute(conn)
 }
 
+/// Locks the rows of these events, in the order of their ids.
+///
+/// # Errors
+/// diesel's.
+pub fn lock(conn: &mut PgConnection, ids: &[&str]) -> QueryResult<usize> {
+    sql_query("SELECT id FROM events WHERE id = ANY ($1) ORDER BY id FOR UPDATE")
+        .bind::<Array<Text>, _>(ids)
+        .execute(conn)
+}
+
 /// Sets what became of events that waited in a queue; they count as applied in the order given.
 ///
 /// # Errors

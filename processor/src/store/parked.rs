@@ -161,9 +161,21 @@ pub struct Waiting {
     /// When it became a dead letter.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub gave_up_at: Option<DateTime<Utc>>,
+    /// As head, not tried before this.
+    #[diesel(sql_type = Timestamptz)]
+    pub next_attempt_at: DateTime<Utc>,
 }
 
-/// The first events of a queue, in its order, without a lock.
+impl Waiting {
+    /// Whether it may be tried now.
+    #[must_use]
+    pub fn is_due(&self, now: DateTime<Utc>) -> bool {
+        self.gave_up_at.is_none() && self.next_attempt_at <= now
+    }
+}
+
+/// The first events of a queue, in its order, without a lock. Joined by the id alone: a row that
+/// was dead before its bytes could be read lies under another `created`.
 ///
 /// # Errors
 /// diesel's.
@@ -171,8 +183,8 @@ pub fn first(conn: &mut PgConnection, queue: &str, limit: i64) -> QueryResult<Ve
     sql_query(
         "SELECT p.event_id, p.topic, p.partition, p.\"offset\" AS record_offset, p.key, \
            p.headers::text AS headers, p.record_timestamp, e.payload, p.attempts, p.error_class, \
-           p.error, p.first_failed_at, p.gave_up_at \
-         FROM parked_events p JOIN events e ON e.id = p.event_id AND e.created = p.created \
+           p.error, p.first_failed_at, p.gave_up_at, p.next_attempt_at \
+         FROM parked_events p JOIN events e ON e.id = p.event_id \
          WHERE p.booking_id = $1 \
          ORDER BY p.created, p.partition, p.\"offset\", p.event_id LIMIT $2",
     )
@@ -250,16 +262,23 @@ pub fn failed(
     .execute(conn)
 }
 
-/// Marks an event as given up on; how many were not yet (0: somebody else was faster).
+/// Marks an event as given up on, if its attempts still are those that were seen; how many were
+/// marked (0: somebody else was faster, or an operator released it).
 ///
 /// # Errors
 /// diesel's.
-pub fn give_up(conn: &mut PgConnection, event: &str, at: DateTime<Utc>) -> QueryResult<usize> {
+pub fn give_up(
+    conn: &mut PgConnection,
+    event: &str,
+    seen_attempts: i32,
+    at: DateTime<Utc>,
+) -> QueryResult<usize> {
     sql_query(
-        "UPDATE parked_events SET gave_up_at = $2, last_failed_at = $2 \
-         WHERE event_id = $1 AND gave_up_at IS NULL",
+        "UPDATE parked_events SET gave_up_at = $3, last_failed_at = $3 \
+         WHERE event_id = $1 AND gave_up_at IS NULL AND attempts = $2",
     )
     .bind::<Text, _>(event)
+    .bind::<Integer, _>(seen_attempts)
     .bind::<Timestamptz, _>(at)
     .execute(conn)
 }

@@ -20,7 +20,7 @@ use shared::error::chain;
 
 use crate::apply::{Applied, Place, Rules};
 use crate::brake::Brake;
-use crate::consumer::{Batch, Lost, Queues};
+use crate::consumer::{Batch, Lost, Probe, Queues};
 use crate::dead_letters::DeadLetters;
 use crate::decode::{Scope, decode};
 use crate::item::Item;
@@ -119,8 +119,12 @@ impl Worker {
             }
         }
         self.queues.applied(partition, epoch, next);
-        if probe {
-            self.let_go(connection, partition, epoch);
+        if probe.is_probe() {
+            tracing::warn!(
+                "kafka.partition" = partition,
+                "the head could be applied: the brake lets this partition go"
+            );
+            self.mark(connection, (partition, epoch), None);
         }
         true
     }
@@ -131,9 +135,9 @@ impl Worker {
         connection: &mut Option<PgConnection>,
         place: Place<'_>,
         reason: &str,
-        probe: bool,
+        probe: Probe,
     ) {
-        if probe {
+        if probe.is_probe() {
             tracing::debug!(
                 "kafka.partition" = place.partition,
                 "kafka.offset" = place.next_offset,
@@ -150,17 +154,11 @@ impl Worker {
             );
             self.mark(connection, (place.partition, place.epoch), Some(reason));
         }
-        let held = Lost::Held(place.next_offset);
+        let held = Lost::Held {
+            next_offset: place.next_offset,
+            probe: probe.is_probe(),
+        };
         self.queues.lost(place.partition, place.epoch, held);
-    }
-
-    fn let_go(&self, connection: &mut Option<PgConnection>, partition: i32, epoch: i64) {
-        tracing::warn!(
-            "kafka.partition" = partition,
-            "the head could be applied: the brake lets this partition go"
-        );
-        self.mark(connection, (partition, epoch), None);
-        self.queues.let_go(partition);
     }
 
     /// For people, and for whoever owns the partition next.

@@ -8,7 +8,7 @@ use shared::error::{Class, chain};
 use super::{Fate, Worker};
 use crate::apply::{Applied, Place};
 use crate::brake::Passage;
-use crate::consumer::Lost;
+use crate::consumer::{Lost, Probe};
 use crate::failure::{Failure, Step, next_step};
 use crate::item::{Failing, Item, Reason};
 use crate::store;
@@ -22,15 +22,15 @@ enum Next {
 }
 
 impl Worker {
-    /// Halves go to the front of `sets`, so that offsets stay in order. A `probe` of a held
-    /// partition gives nothing up and parks nothing.
+    /// Halves go to the front of `sets`, so that offsets stay in order. A `probe` of a partition that
+    /// another process held gives nothing up and parks nothing.
     pub(super) fn settle(
         &self,
         connection: &mut Option<PgConnection>,
         place: Place<'_>,
         mut items: Vec<Item>,
         sets: &mut VecDeque<Vec<Item>>,
-        probe: bool,
+        probe: Probe,
     ) -> Fate {
         if let Err(reason) = self.admit(place, &mut items, sets, probe) {
             return Fate::Held(reason);
@@ -77,7 +77,7 @@ impl Worker {
         place: Place<'_>,
         items: &mut Vec<Item>,
         sets: &mut VecDeque<Vec<Item>>,
-        probe: bool,
+        probe: Probe,
     ) -> Result<(), String> {
         let mut stop = None;
         for (index, item) in items.iter_mut().enumerate() {
@@ -85,12 +85,11 @@ impl Worker {
             if dead.admitted {
                 continue;
             }
-            let passage = if probe {
-                Passage::Hold {
+            let passage = match probe {
+                Probe::MustSucceed => Passage::Hold {
                     reason: "its head cannot be read".to_owned(),
-                }
-            } else {
-                self.brake.fail(place.partition)
+                },
+                Probe::No | Probe::AskBrake => self.brake.fail(place.partition),
             };
             match passage {
                 Passage::Go => dead.admitted = true,
@@ -128,7 +127,7 @@ impl Worker {
         mut items: Vec<Item>,
         failure: &Failure,
         reason: Reason,
-        probe: bool,
+        probe: Probe,
     ) -> Next {
         let item = match items.pop() {
             Some(Item::Readable(item)) => item,
@@ -143,7 +142,7 @@ impl Worker {
             Some(Item::Dead(dead)) => return Next::Again(vec![Item::Dead(dead)]),
             None => return Next::Again(items),
         };
-        if probe {
+        if probe == Probe::MustSucceed {
             return Next::Done(Fate::Held("its head cannot be applied".to_owned()));
         }
         if let Passage::Hold { reason } = self.brake.park(place.partition) {

@@ -61,6 +61,12 @@ impl Worker {
             Some(connection) => connection,
             None => slot.insert(self.connect().map_err(|failure| failure.describe())?),
         };
+        // Read again after a rewind: what was carried out is not done to another head.
+        let subject = item.command.subject();
+        let done = store::actions::is_done(connection, &item.command.action_id, &subject);
+        if done.map_err(|e| chain(&e))? {
+            return Ok(());
+        }
         let head = store::parked::first(connection, booking_id, 1).map_err(|e| chain(&e))?;
         // Not the head: the command itself says so.
         let Some(head) = head.first().filter(|head| head.event_id == *event_id) else {
@@ -86,7 +92,7 @@ impl Worker {
             self.dead_letters
                 .publish(&dead, now)
                 .map_err(|error| chain(&error))?;
-            give_up(connection, &dead, now).map_err(|error| chain(&error))?;
+            give_up(connection, &dead, head.attempts, now).map_err(|error| chain(&error))?;
             self.metrics.dead_lettered(&dead);
         }
         item.buried = Some(event_id.clone());

@@ -234,3 +234,44 @@ fn with_the_dead_letter_topic_away_progress_stays_where_it_is() {
     assert_eq!(harness.number("SELECT count(*) FROM dead_letters"), 1);
     testbed::stack::topics::delete(&harness.topics.brokers, &[missing.as_str()]).unwrap();
 }
+
+#[test]
+fn no_more_bookings_are_parked_than_the_bound_however_slowly_they_come() {
+    let harness = Harness::new();
+    harness.execute(
+        "ALTER TABLE bookings ADD CONSTRAINT planted CHECK (id NOT LIKE 'bad-%' OR amount_paid = 0)",
+    );
+    let builder = harness
+        .builder()
+        .env("PARK_MAX_BOOKINGS", "3")
+        .env("PARK_RETRY_BASE", "1h")
+        .env("PARK_RETRY_CAP", "1h");
+    let mut processor = builder.spawn(harness.dir()).unwrap();
+    processor.wait_ready(PATIENCE).unwrap();
+    for n in 0..10 {
+        let fine = paid(
+            &format!("evt_{n}"),
+            &format!("pi_{n}"),
+            &format!("b-{n}"),
+            500,
+        );
+        harness.publish_under("same", &fine);
+        let bad = paid(
+            &format!("evt_bad{n}"),
+            &format!("pi_bad{n}"),
+            &format!("bad-{n}"),
+            500,
+        );
+        harness.publish_under("same", &bad);
+    }
+    eventually_unready(&processor);
+    assert_eq!(
+        harness.number("SELECT count(DISTINCT booking_id) FROM parked_events"),
+        3
+    );
+    harness.eventually_number(
+        4,
+        "SELECT count(*) FROM bookings WHERE status = 'confirmed'",
+    );
+    assert_eq!(harness.number(HELD), 1);
+}

@@ -23,20 +23,33 @@ impl Queues {
         due
     }
 
-    /// Compares what we hold with the rows `(partition, next_offset, epoch)` as they are now. A row
-    /// can only be ahead of us; one that is behind is from a database that was restored, and what
-    /// it has lost is read again, whether anything new comes or not. Returns those partitions.
-    pub fn compare(&self, rows: &[(i32, i64, i64)]) -> Vec<i32> {
+    /// Every open partition as we have it: `(partition, next_offset, epoch)`.
+    #[must_use]
+    pub fn claims(&self) -> Vec<(i32, i64, i64)> {
+        let state = self.state();
+        let open = state.open.iter();
+        open.map(|(partition, queue)| (*partition, queue.next_offset, queue.epoch))
+            .collect()
+    }
+
+    /// Compares what we had (see [`Queues::claims`]) with rows that were read *after* it. A row can
+    /// only be ahead of us; one that is behind is from a database that was restored, and what it
+    /// has lost is read again, whether anything new comes or not. Returns those partitions.
+    pub fn compare(&self, ours: &[(i32, i64, i64)], rows: &[(i32, i64, i64)]) -> Vec<i32> {
         let mut state = self.state();
         let mut behind = Vec::new();
         for (partition, next, epoch) in rows {
-            // A running batch finds out by itself.
-            let Some(queue) = state.open.get(partition).filter(|queue| !queue.busy) else {
+            let Some((_, our_next, our_epoch)) = ours.iter().find(|(p, ..)| p == partition) else {
                 continue;
             };
-            if *epoch < queue.epoch {
+            // A running batch finds out by itself; a new claim has read the row anew.
+            let current = state.open.get(partition);
+            if current.is_none_or(|queue| queue.busy || queue.epoch != *our_epoch) {
+                continue;
+            }
+            if epoch < our_epoch {
                 state.claim_again(*partition, Duration::ZERO);
-            } else if *epoch == queue.epoch && *next < queue.next_offset {
+            } else if epoch == our_epoch && next < our_next {
                 state.read_again(*partition, *next);
             } else {
                 continue;
@@ -46,7 +59,7 @@ impl Queues {
         behind
     }
 
-    /// A held partition's head was applied, or a person resumed: it goes on.
+    /// A person resumed: it goes on.
     pub fn let_go(&self, partition: i32) {
         if let Some(queue) = self.state().open.get_mut(&partition) {
             queue.held = None;

@@ -39,6 +39,25 @@ pub struct Batch {
     pub next_offset: i64,
     /// The records, in offset order; never empty.
     pub records: Vec<Record>,
-    /// The partition is held by the brake, and this one record is to show whether it still must be.
-    pub probe: bool,
+    /// Whether the partition is held by the brake, and this one record shows if it still must be.
+    pub probe: Probe,
+}
+
+/// What a batch of a held partition is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// It is not held.
+    No,
+    /// This process held it: the record may pass if the brake lets it by now.
+    AskBrake,
+    /// Another process held it, whose brake is not known here: only what can be applied passes.
+    MustSucceed,
+}
+
+impl Probe {
+    /// Whether the partition is held.
+    #[must_use]
+    pub fn is_probe(self) -> bool {
+        self != Self::No
+    }
 }

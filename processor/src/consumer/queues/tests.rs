@@ -61,8 +61,12 @@ fn a_held_partition_deals_its_head_alone_until_it_is_let_go() {
     let probe = queues
         .take()
         .map(|batch| (batch.probe, batch.records.len()));
-    assert_eq!(probe, Some((true, 1)));
-    queues.lost(0, 1, Lost::Held(5));
+    assert_eq!(probe, Some((Probe::MustSucceed, 1)));
+    let held = |probe| Lost::Held {
+        next_offset: 5,
+        probe,
+    };
+    queues.lost(0, 1, held(true));
     assert_eq!(queues.held(), [(0, 1)]);
     assert!(queues.take_seek());
     for offset in 5..8 {
@@ -72,7 +76,7 @@ fn a_held_partition_deals_its_head_alone_until_it_is_let_go() {
     let batch = queues
         .take()
         .map(|batch| (batch.probe, batch.records.len()));
-    assert_eq!(batch, Some((false, 3)));
+    assert_eq!(batch, Some((Probe::No, 3)));
     assert!(queues.held().is_empty());
 }
 
@@ -95,14 +99,11 @@ fn a_row_behind_ours_is_a_restored_database_and_is_read_again_without_new_record
     queues.open(0, 7, 50, false);
     queues.open(1, 7, 50, false);
     queues.open(2, 7, 50, false);
-    assert_eq!(
-        queues.compare(&[(0, 50, 7), (1, 60, 7), (2, 50, 8)]),
-        [0_i32; 0]
-    );
-    assert_eq!(
-        queues.compare(&[(0, 30, 7), (1, 30, 6), (2, 30, 8)]),
-        [0, 1]
-    );
+    let ours = queues.claims();
+    let well = [(0, 50, 7), (1, 60, 7), (2, 50, 8)];
+    assert_eq!(queues.compare(&ours, &well), [0_i32; 0]);
+    let restored = [(0, 30, 7), (1, 30, 6), (2, 30, 8)];
+    assert_eq!(queues.compare(&ours, &restored), [0, 1]);
     assert_eq!(queues.positions(), [(0, 30), (2, 50)]);
     assert!(queues.take_seek());
     assert_eq!(queues.take_reclaims(), [1]);
@@ -116,4 +117,39 @@ fn a_partition_lost_to_another_is_not_claimed_again_at_once() {
     queues.lost(0, 7, Lost::Evicted);
     assert!(queues.positions().is_empty());
     assert!(queues.take_reclaims().is_empty());
+}
+
+#[test]
+fn a_batch_that_commits_between_the_two_looks_is_no_restored_database() {
+    let queues = queues();
+    queues.open(0, 7, 50, false);
+    let ours = queues.claims();
+    queues.push(record(50));
+    drop(queues.take());
+    let rows = [(0, 50, 7)];
+    queues.applied(0, 7, 51);
+    assert_eq!(queues.compare(&ours, &rows), [0_i32; 0]);
+    // Nor is a claim that was made between them.
+    queues.open(0, 8, 51, false);
+    assert_eq!(queues.compare(&ours, &[(0, 40, 6)]), [0_i32; 0]);
+}
+
+#[test]
+fn a_probe_that_fails_after_a_person_resumed_does_not_hold_again() {
+    let queues = queues();
+    queues.open(0, 1, 5, true);
+    queues.push(record(5));
+    drop(queues.take());
+    queues.let_go(0);
+    let held = |probe| Lost::Held {
+        next_offset: 5,
+        probe,
+    };
+    queues.lost(0, 1, held(true));
+    assert!(queues.held().is_empty());
+    assert!(queues.take_seek());
+    queues.push(record(5));
+    drop(queues.take());
+    queues.lost(0, 1, held(false));
+    assert_eq!(queues.held(), [(0, 1)]);
 }

@@ -149,3 +149,70 @@ fn live_events_while_a_queue_drains_end_in_the_same_rows() {
     assert_eq!(hold(&harness, "b-13"), None);
     assert_eq!(queue(&harness, "b-13"), "");
 }
+
+#[test]
+fn an_event_that_was_dead_without_a_time_and_comes_back_behind_a_blocked_one_is_applied() {
+    let harness = Harness::new();
+    block(&harness, "b-13");
+    let _processor = start(&harness, 1_000);
+    // Unreadable, so its ledger row lies under no time of its own.
+    harness.publish(b"{\"object\":\"event\",\"id\":\"evt_b13_20\",\"type\":\"\",\"data\":{}}");
+    harness.eventually_number(1, "SELECT count(*) FROM dead_letters");
+    harness.publish(&step("b-13", 0, "requires_payment_method"));
+    harness.eventually_status("b-13", "pending");
+    harness.publish(&step("b-13", 10, "succeeded"));
+    harness.eventually_number(1, "SELECT count(*) FROM parked_events");
+    harness.publish(&charge("b-13", 20, 500));
+    harness.eventually_number(2, "SELECT count(*) FROM parked_events");
+    unblock(&harness);
+    harness.eventually_status("b-13", "refunded");
+    harness.eventually_number(0, "SELECT count(*) FROM parked_events");
+    assert_eq!(hold(&harness, "b-13"), None);
+    assert_eq!(
+        harness
+            .text("SELECT status FROM dead_letters WHERE event_id = 'evt_b13_20'")
+            .as_deref(),
+        Some("replayed")
+    );
+}
+
+#[test]
+fn an_event_before_two_blocked_heads_does_not_go_round_between_their_queues() {
+    let harness = Harness::new();
+    harness.execute(
+        "ALTER TABLE bookings ADD CONSTRAINT planted CHECK (id NOT IN ('b-1', 'b-2') OR amount_paid = 0)",
+    );
+    let _processor = start(&harness, 1_000);
+    for booking in ["b-1", "b-2"] {
+        harness.publish(&step(booking, 0, "requires_payment_method"));
+        harness.eventually_status(booking, "pending");
+        harness.publish(&step(booking, 10, "succeeded"));
+    }
+    harness.eventually_number(2, "SELECT count(*) FROM parked_events");
+    let object = serde_json::json!({
+        "id": "dp_1", "object": "dispute", "status": "needs_response", "amount": 500,
+        "currency": "eur", "payment_intent": "pi_b1", "charge": "ch_b2", "metadata": {},
+    });
+    let charged = serde_json::json!({
+        "id": "ch_b2", "object": "charge", "status": "succeeded", "amount": 500, "currency": "eur",
+        "amount_captured": 0, "amount_refunded": 0, "payment_intent": "pi_b2", "metadata": {},
+    });
+    for (id, kind, object) in [
+        ("evt_charge", "charge.updated", charged),
+        ("evt_dispute", "charge.dispute.created", object),
+    ] {
+        harness.publish(&crate::harness::event(
+            id,
+            super::START + 1,
+            kind,
+            object,
+            serde_json::Value::Null,
+        ));
+        let settled = format!(
+            "SELECT count(*) FROM events WHERE id = '{id}' AND disposition IN ('applied', 'no_change')"
+        );
+        harness.eventually_number(1, &settled);
+    }
+    assert_eq!(queue(&harness, "b-1"), "evt_b1_10");
+    assert_eq!(queue(&harness, "b-2"), "evt_b2_10");
+}
