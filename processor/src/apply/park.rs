@@ -7,6 +7,8 @@
 //!
 //! An observation has a queue of its own, named by its id: nothing waits behind it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use shared::db::run_tx;
@@ -22,7 +24,7 @@ use crate::store::{self, parked::Parking};
 /// Name of the transaction, as in `updated_by`.
 pub const PARK: &str = "park";
 
-/// Parks it, unless the ledger has it. `retry_at` is when its head is tried first.
+/// Parks it, unless the ledger has it. As head it is tried again `retry_after` so long.
 ///
 /// # Errors
 /// [`ApplyError`]; nothing is left then.
@@ -30,7 +32,7 @@ pub fn park(
     connection: &mut PgConnection,
     place: Place<'_>,
     (item, failing): (&Item, &Failing),
-    retry_at: DateTime<Utc>,
+    retry_after: Duration,
     now: DateTime<Utc>,
 ) -> Result<Applied, ApplyError> {
     let readable = &failing.item;
@@ -47,7 +49,7 @@ pub fn park(
             }
             other => {
                 let queue = queue_for(conn, failing)?;
-                put(conn, failing, &queue, other.is_some(), (retry_at, now))?;
+                put(conn, failing, &queue, other.is_some(), (retry_after, now))?;
                 "parked"
             }
         };
@@ -74,7 +76,7 @@ fn put(
     failing: &Failing,
     queue: &str,
     revives: bool,
-    (retry_at, now): (DateTime<Utc>, DateTime<Utc>),
+    (retry_after, now): (Duration, DateTime<Utc>),
 ) -> Result<(), ApplyError> {
     let item = &failing.item;
     if failing.hold && item.kind == RowKind::Event {
@@ -91,7 +93,7 @@ fn put(
         queue,
         reason: Some(&failing.reason),
     };
-    store::parked::insert(conn, &[parking], retry_at)?;
+    store::parked::insert(conn, &[parking], retry_after)?;
     Ok(())
 }
 

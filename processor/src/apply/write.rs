@@ -1,6 +1,7 @@
 //! The world written back: changed rows only, each table once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
@@ -221,7 +222,7 @@ pub(super) fn write_ledger(
         return Err(ApplyError::Moved);
     }
     if !parked.is_empty() {
-        store::parked::insert(conn, &parked, now)?;
+        store::parked::insert(conn, &parked, Duration::ZERO)?;
     }
     for (event, revived) in released {
         // Gone from its queue meanwhile: a row that says `parked` must have its place.

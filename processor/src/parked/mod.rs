@@ -139,14 +139,13 @@ impl Drainer {
             Ok(waiting) => waiting,
             Err(error) => return self.lost(slot, &error),
         };
-        let now = self.clock.now();
-        if waiting.first().is_none_or(|head| !head.is_due(now)) {
+        if waiting.first().is_none_or(|head| !head.is_due) {
             return 0;
         }
         // One behind the head that failed before keeps its own pause.
         let items: Vec<Item> = waiting
             .iter()
-            .take_while(|waiting| waiting.is_due(now))
+            .take_while(|waiting| waiting.is_due)
             .map(|waiting| letter::item(waiting, &self.scope))
             .take_while(|item| matches!(item, Item::Readable(_)))
             .collect();
@@ -266,9 +265,6 @@ impl Drainer {
         reason: &Reason,
         (attempts, after): (u32, Duration),
     ) {
-        let at = reason
-            .at
-            .checked_add_signed(chrono::TimeDelta::from_std(after).unwrap_or_default());
         let Ok(connection) = self.connect(slot) else {
             return;
         };
@@ -278,7 +274,7 @@ impl Drainer {
             head.attempts,
             reason,
             attempts,
-            at.unwrap_or(reason.at),
+            after,
         );
         if let Err(error) = written {
             self.lost(slot, &error);

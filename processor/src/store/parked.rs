@@ -3,9 +3,13 @@
 //! A queue goes by its booking's id, or, for events without a booking, by their record's key. Its
 //! order is (created, partition, offset, id), the same whoever reads it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{
+    Array, BigInt, Binary, Bool, Double, Integer, Nullable, Text, Timestamptz,
+};
 use diesel::{OptionalExtension, QueryResult, RunQueryDsl, sql_query};
 
 use crate::item::{Readable, Reason};
@@ -42,14 +46,15 @@ pub struct Parking<'a> {
     pub reason: Option<&'a Reason>,
 }
 
-/// Puts events into their queues. One that failed itself is tried again after `retry_at`.
+/// Puts events into their queues. One that failed itself is tried again `after` so long, by the
+/// database's clock: two processors need not agree on the time.
 ///
 /// # Errors
 /// diesel's.
 pub fn insert(
     conn: &mut PgConnection,
     rows: &[Parking<'_>],
-    retry_at: DateTime<Utc>,
+    after: Duration,
 ) -> QueryResult<usize> {
     macro_rules! column {
         ($row:ident => $value:expr) => {
@@ -63,7 +68,7 @@ pub fn insert(
          SELECT n.event_id, n.booking_id, n.created, n.topic, n.partition, n.o, n.key, \
            n.headers::json, n.record_timestamp, n.error_class, n.error_kind, n.error, n.failed_at, \
            n.failed_at, CASE WHEN n.error IS NULL THEN 0 ELSE 1 END, \
-           CASE WHEN n.error IS NULL THEN now() ELSE $14 END \
+           now() + CASE WHEN n.error IS NULL THEN interval '0' ELSE make_interval(secs => $14) END \
          FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
            AS n (event_id, booking_id, created, topic, partition, o, key, headers, \
                  record_timestamp, error_class, error_kind, error, failed_at) \
@@ -86,7 +91,7 @@ pub fn insert(
     .bind::<Array<Nullable<Text>>, _>(column!(row => row.reason.map(|why| why.kind)))
     .bind::<Array<Nullable<Text>>, _>(column!(row => row.reason.map(|why| why.error.as_str())))
     .bind::<Array<Nullable<Timestamptz>>, _>(column!(row => row.reason.map(|why| why.at)))
-    .bind::<Timestamptz, _>(retry_at)
+    .bind::<Double, _>(after.as_secs_f64())
     .execute(conn)
 }
 
@@ -161,17 +166,9 @@ pub struct Waiting {
     /// When it became a dead letter.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub gave_up_at: Option<DateTime<Utc>>,
-    /// As head, not tried before this.
-    #[diesel(sql_type = Timestamptz)]
-    pub next_attempt_at: DateTime<Utc>,
-}
-
-impl Waiting {
-    /// Whether it may be tried now.
-    #[must_use]
-    pub fn is_due(&self, now: DateTime<Utc>) -> bool {
-        self.gave_up_at.is_none() && self.next_attempt_at <= now
-    }
+    /// Whether it may be tried now, by the database's clock.
+    #[diesel(sql_type = Bool)]
+    pub is_due: bool,
 }
 
 /// The first events of a queue, in its order, without a lock. Joined by the id alone: a row that
@@ -183,7 +180,8 @@ pub fn first(conn: &mut PgConnection, queue: &str, limit: i64) -> QueryResult<Ve
     sql_query(
         "SELECT p.event_id, p.topic, p.partition, p.\"offset\" AS record_offset, p.key, \
            p.headers::text AS headers, p.record_timestamp, e.payload, p.attempts, p.error_class, \
-           p.error, p.first_failed_at, p.gave_up_at, p.next_attempt_at \
+           p.error, p.first_failed_at, p.gave_up_at, \
+           p.gave_up_at IS NULL AND p.next_attempt_at <= now() AS is_due \
          FROM parked_events p JOIN events e ON e.id = p.event_id \
          WHERE p.booking_id = $1 \
          ORDER BY p.created, p.partition, p.\"offset\", p.event_id LIMIT $2",
@@ -244,11 +242,12 @@ pub fn failed(
     seen_attempts: i32,
     reason: &Reason,
     attempts: u32,
-    next_attempt_at: DateTime<Utc>,
+    after: Duration,
 ) -> QueryResult<usize> {
     sql_query(
         "UPDATE parked_events SET attempts = $3, error_class = $4, error_kind = $5, error = $6, \
-           first_failed_at = coalesce(first_failed_at, $7), last_failed_at = $7, next_attempt_at = $8 \
+           first_failed_at = coalesce(first_failed_at, $7), last_failed_at = $7, \
+           next_attempt_at = now() + make_interval(secs => $8) \
          WHERE event_id = $1 AND attempts = $2 AND gave_up_at IS NULL",
     )
     .bind::<Text, _>(event)
@@ -258,7 +257,7 @@ pub fn failed(
     .bind::<Text, _>(reason.kind)
     .bind::<Text, _>(&reason.error)
     .bind::<Timestamptz, _>(reason.at)
-    .bind::<Timestamptz, _>(next_attempt_at)
+    .bind::<Double, _>(after.as_secs_f64())
     .execute(conn)
 }
 

@@ -60,8 +60,7 @@ impl Worker {
         let now = self.clock.now();
         match items {
             [item @ Item::Failing(failing)] => {
-                let retry_at = now + chrono::TimeDelta::from_std(self.park_for).unwrap_or_default();
-                park(connection, place, (item, failing), retry_at, now)
+                park(connection, place, (item, failing), self.park_for, now)
             }
             [item @ Item::Command(command)] => {
                 carry_out(connection, place, (item, command), self.rules)
