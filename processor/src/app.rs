@@ -15,6 +15,7 @@ use shared::runtime::{Ops, start_ops};
 
 use crate::config::Config;
 use crate::consumer::{Heartbeat, PollingSettings, Queues, run as poll};
+use crate::control::LastAnswer;
 use crate::metrics::Metrics;
 use crate::store;
 use threads::Threads;
@@ -48,26 +49,26 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let producer = Arc::new(Producer::create(&config.kafka, APPEND_DEADLINE)?);
     let queues = Arc::new(Queues::new(config.queues));
     let stopping = Arc::new(AtomicBool::new(false));
-    let cut_off = Arc::new(AtomicBool::new(false));
+    let last_answer = Arc::new(LastAnswer::now(config.database_give_up_after));
     let threads = Threads {
         config,
         queues: &queues,
         producer: &producer,
         stopping: &stopping,
     };
-    let started = threads.start(&cut_off)?;
+    let started = threads.start(&last_answer)?;
     let heart = Heart {
         ops: ops.clone(),
         queues: Arc::clone(&queues),
         metrics: Metrics::new(),
-        cut_off: Arc::clone(&cut_off),
+        last_answer: Arc::clone(&last_answer),
     };
     let settings = PollingSettings {
         client: shared::kafka::consumer(&config.kafka, &config.group),
         topic: config.topics.events_topic.clone(),
         database_url: config.database_url().to_owned(),
         revoke_grace: config.revoke_grace,
-        cut_off,
+        last_answer,
     };
     let polled = poll(&settings, &queues, &heart);
     ops.health.set_unready("kafka", "stopping");
@@ -169,13 +170,13 @@ struct Heart {
     ops: Ops,
     queues: Arc<Queues>,
     metrics: Metrics,
-    cut_off: Arc<AtomicBool>,
+    last_answer: Arc<LastAnswer>,
 }
 
 impl Heart {
     /// Why nothing, or not everything, is applied; none: it is.
     fn trouble(&self, waiting: usize, held: usize) -> Option<String> {
-        if self.cut_off.load(Ordering::Relaxed) {
+        if self.last_answer.is_cut_off() {
             return Some("cut off from the database: its partitions are given up".to_owned());
         }
         if waiting > 0 {

@@ -6,8 +6,8 @@
 //! group while Kafka is well, so that another takes its partitions, and joins again when the
 //! database answers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -21,6 +21,36 @@ use crate::store::control::{Instance, Wanted, hold, say, wanted};
 use crate::store::progress;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// When the database last answered this process. Whoever asks compares with the clock by itself, so
+/// that a watch that hangs on a silent connection is no answer.
+#[derive(Debug)]
+pub struct LastAnswer {
+    at: Mutex<Instant>,
+    give_up_after: Duration,
+}
+
+impl LastAnswer {
+    /// It answered just now. Silence counts as being cut off after `give_up_after`.
+    #[must_use]
+    pub fn now(give_up_after: Duration) -> Self {
+        Self {
+            at: Mutex::new(Instant::now()),
+            give_up_after,
+        }
+    }
+
+    fn note(&self) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Whether it has been silent for too long.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        let at = *self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.elapsed() >= self.give_up_after
+    }
+}
 
 /// What the watching thread needs.
 pub struct Watch {
@@ -36,10 +66,8 @@ pub struct Watch {
     pub queues: Arc<Queues>,
     /// Released by a resume.
     pub brake: Arc<Brake>,
-    /// How long the database may be away before the partitions are given up.
-    pub give_up_after: Duration,
     /// Read by the polling thread.
-    pub cut_off: Arc<AtomicBool>,
+    pub last_answer: Arc<LastAnswer>,
 }
 
 impl Watch {
@@ -47,19 +75,12 @@ impl Watch {
     pub fn run(&self, stopping: &AtomicBool) {
         let mut connection: Option<PgConnection> = None;
         let mut seen: Option<i64> = None;
-        let mut answered = Instant::now();
         while !stopping.load(Ordering::Relaxed) {
             match self.look(&mut connection, &mut seen) {
-                Ok(()) => {
-                    answered = Instant::now();
-                    self.cut_off.store(false, Ordering::Relaxed);
-                }
+                Ok(()) => self.last_answer.note(),
                 Err(error) => {
                     tracing::debug!(error, "cannot ask what operators want");
                     connection = None;
-                    if answered.elapsed() >= self.give_up_after {
-                        self.cut_off.store(true, Ordering::Relaxed);
-                    }
                 }
             }
             let until = Instant::now() + LOOK_EVERY;

@@ -12,7 +12,7 @@ use super::APPEND_DEADLINE;
 use crate::brake::Brake;
 use crate::config::Config;
 use crate::consumer::Queues;
-use crate::control::Watch;
+use crate::control::{LastAnswer, Watch};
 use crate::dead_letters::DeadLetters;
 use crate::metrics::Metrics;
 use crate::parked::Drainer;
@@ -29,7 +29,10 @@ pub(super) struct Threads<'a> {
 
 impl Threads<'_> {
     /// Starts all; they end when the queues are stopped and `stopping` is set.
-    pub(super) fn start(&self, cut_off: &Arc<AtomicBool>) -> std::io::Result<Vec<JoinHandle<()>>> {
+    pub(super) fn start(
+        &self,
+        last_answer: &Arc<LastAnswer>,
+    ) -> std::io::Result<Vec<JoinHandle<()>>> {
         let config = self.config;
         let brake = Arc::new(Brake::new(config.brake));
         let dead_letters = Arc::new(DeadLetters::new(
@@ -58,7 +61,7 @@ impl Threads<'_> {
         started.push(spawn("relay", move || {
             relay::run(&settings, &producer, &Metrics::new(), &stopping);
         })?);
-        let (watch, stopping) = (self.watch(&brake, cut_off), Arc::clone(self.stopping));
+        let (watch, stopping) = (self.watch(&brake, last_answer), Arc::clone(self.stopping));
         started.push(spawn("watch", move || watch.run(&stopping))?);
         Ok(started)
     }
@@ -97,7 +100,7 @@ impl Threads<'_> {
         }
     }
 
-    fn watch(&self, brake: &Arc<Brake>, cut_off: &Arc<AtomicBool>) -> Watch {
+    fn watch(&self, brake: &Arc<Brake>, last_answer: &Arc<LastAnswer>) -> Watch {
         let config = self.config;
         Watch {
             database_url: config.database_url().to_owned(),
@@ -106,8 +109,7 @@ impl Threads<'_> {
             started_at: SystemClock.now(),
             queues: Arc::clone(self.queues),
             brake: Arc::clone(brake),
-            give_up_after: config.database_give_up_after,
-            cut_off: Arc::clone(cut_off),
+            last_answer: Arc::clone(last_answer),
         }
     }
 }

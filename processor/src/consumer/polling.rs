@@ -4,7 +4,6 @@
 //! `max.poll.interval.ms` is only missed by a frozen process, which Postgres then fences.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -15,6 +14,7 @@ use shared::kafka::headers::RecordHeaders;
 
 use super::assignment::Assignment;
 use super::queues::{Queues, Record};
+use crate::control::LastAnswer;
 
 /// What the polling thread needs.
 pub struct PollingSettings {
@@ -26,8 +26,8 @@ pub struct PollingSettings {
     pub database_url: String,
     /// How long a revocation waits for a running batch.
     pub revoke_grace: Duration,
-    /// Set while the database is away from this process alone, for all it knows.
-    pub cut_off: Arc<AtomicBool>,
+    /// When the database last answered this process.
+    pub last_answer: Arc<LastAnswer>,
 }
 
 /// Why the polling thread ended by itself. The process ends with it: whoever restarts it gets
@@ -134,7 +134,7 @@ fn stay_or_leave(
     settings: &PollingSettings,
     member: bool,
 ) -> Result<bool, PollingError> {
-    let cut_off = settings.cut_off.load(Ordering::Relaxed);
+    let cut_off = settings.last_answer.is_cut_off();
     if member && cut_off {
         if consumer
             .fetch_metadata(Some(&settings.topic), KAFKA_IS_WELL)
