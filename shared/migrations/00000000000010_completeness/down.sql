@@ -1,0 +1,20 @@
+-- An older reconciler knows fewer kinds of sweeps: theirs become sweeps on demand.
+UPDATE refetches SET reason = 'thin' WHERE reason = 'not_generated';
+ALTER TABLE refetches DROP CONSTRAINT refetches_reason_known;
+ALTER TABLE refetches ADD CONSTRAINT refetches_reason_known CHECK (reason IN ('tie', 'refunds_differ', 'thin'));
+COMMENT ON COLUMN refetches.reason IS 'tie | refunds_differ | thin.';
+DROP INDEX findings_open, findings_by_plan;
+ALTER TABLE findings DROP CONSTRAINT findings_of_plan;
+ALTER TABLE findings DROP COLUMN plan_id;
+DROP TABLE backfills, sender_alarms, webhook_endpoints, api_calls, api_budget, repair_plans, proofs;
+UPDATE sweeps SET outcome = 'open' WHERE outcome = 'planned';
+UPDATE sweeps SET kind = 'window' WHERE kind NOT IN ('tail', 'window', 'pending');
+ALTER TABLE sweeps DROP CONSTRAINT sweeps_kind_known;
+ALTER TABLE sweeps ADD CONSTRAINT sweeps_kind_known CHECK (kind IN ('tail', 'window', 'pending'));
+ALTER TABLE sweeps DROP CONSTRAINT sweeps_outcome_known;
+ALTER TABLE sweeps ADD CONSTRAINT sweeps_outcome_known CHECK (outcome IN ('complete', 'repaired', 'open', 'failed'));
+COMMENT ON COLUMN sweeps.kind IS 'tail: by the clock; window: on demand; pending: bookings that wait too long.';
+COMMENT ON COLUMN sweeps.outcome IS 'complete | repaired | open (the processor had not caught up) | failed; null while running.';
+DELETE FROM cursors WHERE target IS NOT NULL;
+ALTER TABLE cursors DROP COLUMN target;
+COMMENT ON COLUMN cursors.sweep IS 'Kind of sweep, for instance tail.';
