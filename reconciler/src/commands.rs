@@ -8,6 +8,7 @@ use shared::config::EX_CONFIG;
 use shared::windows::{self, Window};
 use shared::{runtime, telemetry};
 
+use crate::budget::Purpose;
 use crate::config::{Config, Settings};
 use crate::store::sweeps::{Kind, Outcome};
 use crate::sweep::SweepError;
@@ -120,6 +121,7 @@ async fn sweep(config: &Config, span: Span) -> anyhow::Result<ExitCode> {
     parts::check_topic(config).await?;
     let producer = parts::producer(config).await?;
     let engine = parts::engine(config, &producer).await?;
+    let engine = engine.for_purpose(Purpose::Operator);
     let mut reports: Vec<Report> = Vec::new();
     for account in parts::accounts(config, &engine.reader.store).await? {
         let swept = match span.is_open() {
@@ -141,6 +143,9 @@ async fn sweep(config: &Config, span: Span) -> anyhow::Result<ExitCode> {
         ExitCode::FAILURE
     } else if outcomes().any(|outcome| outcome == Outcome::Open) {
         ExitCode::from(TIMED_OUT)
+    } else if outcomes().any(|outcome| outcome == Outcome::Planned) {
+        // Somebody has to look, and to approve.
+        ExitCode::from(DRIFT)
     } else {
         ExitCode::SUCCESS
     })
@@ -161,16 +166,21 @@ fn print_reports(reports: &[Report]) {
 }
 
 async fn verify(config: &Config, span: Span) -> anyhow::Result<ExitCode> {
-    let reader = parts::reader(config).await?;
+    let mut reader = parts::reader(config).await?;
+    reader.client = reader.client.for_purpose(Purpose::Operator);
     reader.store.read_only().await?;
     let now = reader.client.now().await.map_err(SweepError::from)?;
     let Some(window) = span.window(now, config) else {
-        println!("complete: nothing of this window can be compared");
+        eprintln!("complete: nothing of this window can be compared");
+        println!(
+            r#"{{"v":1,"verdict":"complete","stripe_count":0,"ledger_count":0,"findings":[]}}"#
+        );
         return Ok(ExitCode::SUCCESS);
     };
     let accounts = parts::accounts(config, &reader.store).await?;
     let verified = reader.verify(&accounts, window).await?;
-    print!("{verified}");
+    eprintln!("{verified}");
+    println!("{}", verified.json(window)?);
     Ok(match (verified.lag, verified.has_drift()) {
         (Some(_), _) => ExitCode::from(TIMED_OUT),
         (None, true) => ExitCode::from(DRIFT),

@@ -15,6 +15,7 @@ use shared::config::{
 use shared::ids::AccountId;
 use shared::kafka::KafkaSettings;
 
+use crate::budget::Rate;
 use crate::stripe;
 use crate::sweep::Limits;
 
@@ -22,9 +23,9 @@ use crate::sweep::Limits;
 const MIN_LAG: Duration = Duration::from_secs(60);
 /// Shortest overlap outside of development.
 const MIN_OVERLAP: Duration = Duration::from_secs(15 * 60);
-/// Most calls a second: Stripe's limit for reads of one endpoint is 25.
-/// Source: <https://docs.stripe.com/rate-limits>.
-const MAX_CALLS_PER_SECOND: u32 = 24;
+/// Most calls a second: with the burst of a quarter that is Stripe's limit for reads of one endpoint,
+/// 25. Source: <https://docs.stripe.com/rate-limits>.
+const MAX_CALLS_PER_SECOND: u32 = 20;
 
 /// Every setting of the reconciler. Not printable: it holds secrets as they were given.
 #[derive(Clone, Args)]
@@ -63,7 +64,7 @@ pub struct StripeArgs {
     /// Connected accounts to sweep beside our own, comma-separated; `auto`: those seen.
     #[arg(long, env = "STRIPE_ACCOUNTS", default_value = "")]
     pub stripe_accounts: String,
-    /// Calls a second, all sweeps together.
+    /// Calls a second, all processes together; 0: no limit (only in development).
     #[arg(long, env = "STRIPE_CALLS_PER_SECOND", default_value_t = 15)]
     pub stripe_calls_per_second: u32,
     /// One attempt of one call.
@@ -72,6 +73,9 @@ pub struct StripeArgs {
     /// Attempts for one call, the first included.
     #[arg(long, env = "STRIPE_ATTEMPTS", default_value_t = 5)]
     pub stripe_attempts: u32,
+    /// Our webhook address as Stripe knows it: its endpoint is watched from its first sight.
+    #[arg(long, env = "STRIPE_ENDPOINT_URL")]
+    pub stripe_endpoint_url: Option<String>,
 }
 
 /// When to sweep, and how far.
@@ -98,6 +102,18 @@ pub struct SweepArgs {
     /// Events published a second by repairs.
     #[arg(long, env = "REPAIR_RATE", default_value_t = 200)]
     pub repair_rate: u32,
+    /// Events that one pass may publish; above it nothing is published and a person decides.
+    #[arg(long, env = "REPAIR_CAP", default_value_t = 10_000)]
+    pub repair_cap: usize,
+    /// From the end of one deep sweep's span to the end of the next one's.
+    #[arg(long, env = "DEEP_INTERVAL", value_parser = duration, default_value = "1d")]
+    pub deep_interval: Duration,
+    /// Pause between two looks at the webhook endpoints.
+    #[arg(long, env = "SENDER_INTERVAL", value_parser = duration, default_value = "5m")]
+    pub sender_interval: Duration,
+    /// How old events must be of which none came by webhook, until that is a silence.
+    #[arg(long, env = "SILENCE_AFTER", value_parser = duration, default_value = "3m")]
+    pub silence_after: Duration,
     /// How long a booking may wait for its money before its payment is looked at.
     #[arg(long, env = "PENDING_AFTER", value_parser = duration, default_value = "10m")]
     pub pending_after: Duration,
@@ -132,12 +148,19 @@ pub struct Config {
     pub partitions: usize,
     pub database: Secret,
     pub stripe: stripe::Settings,
+    /// `None`: without a limit.
+    pub call_rate: Option<Rate>,
+    /// Our webhook address as Stripe knows it.
+    pub endpoint_url: Option<String>,
     pub accounts: Accounts,
     pub limits: Limits,
     pub barrier_timeout: Duration,
     pub repair_rate: u32,
     pub sweep_interval: Duration,
     pub refetch_interval: Duration,
+    pub deep_interval: Duration,
+    pub sender_interval: Duration,
+    pub silence_after: Duration,
 }
 
 impl Settings {
@@ -164,12 +187,20 @@ impl Settings {
             partitions: self.kafka.events_partitions,
             database,
             stripe,
+            call_rate: match self.stripe.stripe_calls_per_second {
+                0 => None,
+                per_second => Some(Rate::per_second(per_second)),
+            },
+            endpoint_url: self.stripe.stripe_endpoint_url.clone(),
             accounts,
             limits,
             barrier_timeout: self.sweep.barrier_timeout,
             repair_rate: self.sweep.repair_rate,
             sweep_interval: self.sweep.sweep_interval,
             refetch_interval: self.sweep.refetch_interval,
+            deep_interval: self.sweep.deep_interval,
+            sender_interval: self.sweep.sender_interval,
+            silence_after: self.sweep.silence_after,
         })
     }
 }
@@ -202,9 +233,10 @@ impl StripeArgs {
                 ));
             }
         }
-        if !(1..=MAX_CALLS_PER_SECOND).contains(&self.stripe_calls_per_second) {
+        let least = u32::from(!common.is_development());
+        if !(least..=MAX_CALLS_PER_SECOND).contains(&self.stripe_calls_per_second) {
             problems.add(format!(
-                "STRIPE_CALLS_PER_SECOND must lie between 1 and {MAX_CALLS_PER_SECOND}"
+                "STRIPE_CALLS_PER_SECOND must lie between {least} and {MAX_CALLS_PER_SECOND}"
             ));
         }
         if self.stripe_attempts == 0 || self.stripe_timeout.is_zero() {
@@ -215,7 +247,6 @@ impl StripeArgs {
             key,
             timeout: self.stripe_timeout,
             attempts: self.stripe_attempts,
-            per_second: self.stripe_calls_per_second,
             body_limit: stripe::client::BODY_LIMIT,
         }
     }
@@ -250,6 +281,9 @@ impl SweepArgs {
             ("BARRIER_TIMEOUT", self.barrier_timeout),
             ("PENDING_AFTER", self.pending_after),
             ("REFETCH_INTERVAL", self.refetch_interval),
+            ("DEEP_INTERVAL", self.deep_interval),
+            ("SENDER_INTERVAL", self.sender_interval),
+            ("SILENCE_AFTER", self.silence_after),
         ];
         for (name, value) in above_zero {
             if value < Duration::from_millis(100) {
@@ -265,6 +299,7 @@ impl SweepArgs {
             overlap_s: seconds(self.sweep_overlap),
             span_s: seconds(self.sweep_span).max(1),
             max_events: self.sweep_max_events,
+            repair_cap: self.repair_cap,
             parked_limit: self.parked_limit,
             lock_patience: self.barrier_timeout.saturating_mul(2),
             pending_after: self.pending_after,

@@ -1,10 +1,15 @@
 //! Which class of gap a finding is, and how sure that is.
 //!
-//! Keeps: a class is only named where evidence speaks for it; otherwise it is `unknown` with no
-//! confidence at all. What is repaired never depends on the class.
+//! Keeps: a class is only named where evidence speaks for it; otherwise it is `unknown`, with no
+//! confidence at all and with the classes that remain possible. What is repaired never depends on
+//! the class.
 //!
-//! Deliberately absent: the ingestor's statistics and Stripe's delivery attempts, which would tell
-//! *refused by us* from *never delivered*.
+//! Stripe tells of an event whether *all* deliveries of it succeeded (`delivery_success`, see
+//! <https://docs.stripe.com/api/events/list>); only where one endpoint alone gets it does that say
+//! anything about ours. What the ingestors answered meanwhile is told by their own counts.
+//!
+//! Pure. Deliberately absent: gathering the evidence ([`crate::sweep::attempts`],
+//! [`crate::counted`]).
 
 use serde_json::json;
 use shared::diffs::Finding;
@@ -12,17 +17,34 @@ use shared::diffs::Finding;
 /// The classes, as the findings' column names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
+    /// Stripe's deliveries did not reach an ingestor.
     NeverDelivered,
+    /// They did, and an ingestor answered 4xx or 503.
+    RefusedByUs,
+    /// An ingestor answered 200, and the record is gone.
     AcknowledgedButLost,
+    /// It is in the ledger, parked or dead.
     NotApplied,
+    /// What Stripe says of the object is not what we believe.
     BookingDiffers,
     Unknown,
 }
 
 impl Gap {
+    /// Every class: a metric shows those without a finding as 0.
+    pub const ALL: [Self; 6] = [
+        Self::NeverDelivered,
+        Self::RefusedByUs,
+        Self::AcknowledgedButLost,
+        Self::NotApplied,
+        Self::BookingDiffers,
+        Self::Unknown,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NeverDelivered => "never_delivered",
+            Self::RefusedByUs => "refused_by_us",
             Self::AcknowledgedButLost => "acknowledged_but_lost",
             Self::NotApplied => "not_applied",
             Self::BookingDiffers => "booking_differs",
@@ -40,40 +62,126 @@ pub struct Verdict {
     pub evidence: serde_json::Value,
 }
 
+/// Under which of Stripe's two lists an event was, before the log's ends were read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Delivered {
+    /// `delivery_success=true`: every endpoint that wanted it answered 2xx.
+    Yes,
+    /// `delivery_success=false`: at least one did not, yet.
+    No,
+    /// Not asked, or under neither.
+    #[default]
+    NotTold,
+}
+
+/// What the ingestors counted while Stripe tried to deliver an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answers {
+    /// Requests answered 4xx or 503.
+    pub refused: u64,
+    /// Every second of the span is covered by some ingestor's counts.
+    pub complete: bool,
+}
+
 /// What is known around a missing event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Circumstances {
-    /// Deliveries that Stripe still tries, over all of the account's endpoints.
+    /// Deliveries that Stripe still tries, over all endpoints; shown, never decisive.
     pub pending_webhooks: Option<i64>,
-    /// A hole in the log was found after the event was created.
-    pub hole_since: bool,
+    /// The hole in the log that may have held it.
+    pub hole: Option<i64>,
+    pub delivered: Delivered,
+    /// Endpoints that are enabled and want its type; `None`: not known.
+    pub endpoints: Option<usize>,
+    /// `None`: not known.
+    pub answers: Option<Answers>,
+}
+
+/// A class, how sure it is, and what else it may be.
+type Judged = (Gap, f32, &'static [Gap]);
+
+const ANY: &[Gap] = &[
+    Gap::NeverDelivered,
+    Gap::RefusedByUs,
+    Gap::AcknowledgedButLost,
+];
+const NOT_TAKEN: &[Gap] = &[Gap::NeverDelivered, Gap::RefusedByUs];
+
+/// The class of a missing event.
+fn missing(around: Circumstances) -> Judged {
+    match (around.delivered, around.endpoints, around.hole) {
+        (Delivered::No, Some(1), _) => match around.answers {
+            Some(Answers {
+                complete: false, ..
+            })
+            | None => (Gap::Unknown, 0.0, NOT_TAKEN),
+            Some(Answers { refused: 0, .. }) => (Gap::NeverDelivered, 0.9, &[]),
+            // Which request was refused for which event nobody counted.
+            Some(Answers { .. }) => (Gap::RefusedByUs, 0.8, &[]),
+        },
+        (Delivered::No, Some(0), _) => (Gap::NeverDelivered, 0.9, &[]),
+        // Another endpoint's failure would be told in the same way.
+        (Delivered::No, _, _) => (Gap::Unknown, 0.0, ANY),
+        (Delivered::Yes, Some(1), Some(_)) => (Gap::AcknowledgedButLost, 0.99, &[]),
+        (Delivered::Yes, Some(1), None) => (Gap::AcknowledgedButLost, 0.9, &[]),
+        (Delivered::Yes | Delivered::NotTold, _, Some(_)) => (Gap::AcknowledgedButLost, 0.6, &[]),
+        // Ours may not have wanted it.
+        (Delivered::Yes, _, None) => (
+            Gap::Unknown,
+            0.0,
+            &[Gap::AcknowledgedButLost, Gap::NeverDelivered],
+        ),
+        (Delivered::NotTold, _, None) => (Gap::Unknown, 0.0, ANY),
+    }
 }
 
 /// Classifies one difference.
 pub fn classify(finding: &Finding, around: Circumstances) -> Verdict {
-    let (kind, confidence, what) = match finding {
-        Finding::Missing(_) => match (around.hole_since, around.pending_webhooks) {
-            (true, Some(0)) => (Gap::AcknowledgedButLost, 0.8, "listed_not_in_ledger"),
-            (true, _) => (Gap::AcknowledgedButLost, 0.5, "listed_not_in_ledger"),
-            // Stripe still tries: no endpoint's 2xx ended it. It may be another endpoint's.
-            (false, Some(pending)) if pending > 0 => {
-                (Gap::NeverDelivered, 0.6, "listed_not_in_ledger")
-            }
-            (false, _) => (Gap::Unknown, 0.0, "listed_not_in_ledger"),
-        },
-        Finding::Unlisted(_) => (Gap::Unknown, 0.0, "in_ledger_not_listed"),
-        Finding::Dead(_) => (Gap::NotApplied, 1.0, "dead"),
-        Finding::ParkedTooLong(_) => (Gap::NotApplied, 1.0, "parked_too_long"),
+    let ((kind, confidence, candidates), what): (Judged, _) = match finding {
+        Finding::Missing(_) => (missing(around), "listed_not_in_ledger"),
+        Finding::Unlisted(_) => ((Gap::Unknown, 0.0, &[]), "in_ledger_not_listed"),
+        Finding::Dead(_) => ((Gap::NotApplied, 1.0, &[]), "dead"),
+        Finding::ParkedTooLong(_) => ((Gap::NotApplied, 1.0, &[]), "parked_too_long"),
     };
+    let mut evidence = json!({ "what": what });
+    if let (Finding::Missing(_), Some(evidence)) = (finding, evidence.as_object_mut()) {
+        evidence.extend(told(around));
+        if kind == Gap::Unknown {
+            let candidates: Vec<&str> = candidates.iter().map(|gap| gap.as_str()).collect();
+            evidence.insert("candidates".to_owned(), json!(candidates));
+        }
+    }
     Verdict {
         kind,
         confidence,
-        evidence: json!({
-            "what": what,
-            "pending_webhooks": around.pending_webhooks,
-            "log_hole_since_created": around.hole_since,
-        }),
+        evidence,
     }
+}
+
+/// The circumstances, each by its name.
+fn told(around: Circumstances) -> serde_json::Map<String, serde_json::Value> {
+    let delivery_success = match around.delivered {
+        Delivered::Yes => Some(true),
+        Delivered::No => Some(false),
+        Delivered::NotTold => None,
+    };
+    let told = [
+        ("delivery_success", json!(delivery_success)),
+        ("endpoints", json!(around.endpoints)),
+        ("log_hole", json!(around.hole)),
+        (
+            "answers_refused",
+            json!(around.answers.map(|answers| answers.refused)),
+        ),
+        (
+            "answers_complete",
+            json!(around.answers.map(|answers| answers.complete)),
+        ),
+        ("pending_webhooks", json!(around.pending_webhooks)),
+    ];
+    told.into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// The verdict on an object whose state at Stripe is not the one we believe.
@@ -108,31 +216,67 @@ mod tests {
     use super::*;
     use shared::ids::EventId;
 
-    fn missing(pending_webhooks: Option<i64>, hole_since: bool) -> (Gap, f32) {
-        let finding = Finding::Missing(EventId::parse("evt_1").unwrap());
+    fn verdict(around: Circumstances) -> Verdict {
+        classify(&Finding::Missing(EventId::parse("evt_1").unwrap()), around)
+    }
+
+    fn counted(refused: u64, complete: bool) -> Option<Answers> {
+        Some(Answers { refused, complete })
+    }
+
+    /// Every row: what Stripe lists, how many endpoints, a hole, what was counted → class.
+    #[test]
+    fn each_class_of_a_missing_event_has_its_evidence() {
+        use Delivered::{No, NotTold, Yes};
+        let quiet = counted(0, true);
+        let table = [
+            (No, Some(1), None, quiet, Gap::NeverDelivered),
+            (No, Some(1), None, counted(3, true), Gap::RefusedByUs),
+            (No, Some(1), None, counted(3, false), Gap::Unknown),
+            (No, Some(1), None, counted(0, false), Gap::Unknown),
+            (No, Some(1), None, None, Gap::Unknown),
+            // Nothing was acknowledged: the hole did not hold it.
+            (No, Some(1), Some(7), quiet, Gap::NeverDelivered),
+            (No, Some(0), None, None, Gap::NeverDelivered),
+            (No, Some(2), None, quiet, Gap::Unknown),
+            (No, None, None, quiet, Gap::Unknown),
+            (Yes, Some(1), None, None, Gap::AcknowledgedButLost),
+            (Yes, Some(1), Some(7), None, Gap::AcknowledgedButLost),
+            (Yes, Some(2), Some(7), None, Gap::AcknowledgedButLost),
+            (Yes, Some(2), None, quiet, Gap::Unknown),
+            (Yes, Some(0), None, None, Gap::Unknown),
+            (NotTold, Some(1), Some(7), None, Gap::AcknowledgedButLost),
+            (NotTold, Some(1), None, quiet, Gap::Unknown),
+            (NotTold, None, None, None, Gap::Unknown),
+        ];
+        for (delivered, endpoints, hole, answers, expected) in table {
+            let around = Circumstances {
+                pending_webhooks: Some(1),
+                hole,
+                delivered,
+                endpoints,
+                answers,
+            };
+            let verdict = verdict(around);
+            assert_eq!(verdict.kind, expected, "{around:?}");
+            assert_eq!(verdict.confidence > 0.0, expected != Gap::Unknown);
+            let candidates = verdict.evidence.get("candidates");
+            assert_eq!(candidates.is_some(), expected == Gap::Unknown, "{around:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_names_what_it_may_be() {
         let around = Circumstances {
-            pending_webhooks,
-            hole_since,
+            delivered: Delivered::No,
+            endpoints: Some(1),
+            ..Circumstances::default()
         };
-        let verdict = classify(&finding, around);
-        (verdict.kind, verdict.confidence)
-    }
-
-    #[test]
-    fn without_evidence_a_gap_has_no_class() {
-        assert_eq!(missing(None, false), (Gap::Unknown, 0.0));
-        assert_eq!(missing(Some(0), false), (Gap::Unknown, 0.0));
-    }
-
-    #[test]
-    fn delivery_that_stripe_still_tries_was_never_taken() {
-        assert_eq!(missing(Some(1), false).0, Gap::NeverDelivered);
-    }
-
-    #[test]
-    fn hole_in_the_log_speaks_for_a_lost_acknowledgement() {
-        assert_eq!(missing(Some(0), true).0, Gap::AcknowledgedButLost);
-        assert!(missing(Some(0), true).1 > missing(Some(2), true).1);
+        let evidence = verdict(around).evidence;
+        assert_eq!(
+            evidence.get("candidates").unwrap(),
+            &json!(["never_delivered", "refused_by_us"])
+        );
     }
 
     #[test]
@@ -140,5 +284,6 @@ mod tests {
         let finding = Finding::Dead(EventId::parse("evt_1").unwrap());
         let verdict = classify(&finding, Circumstances::default());
         assert_eq!((verdict.kind, verdict.confidence), (Gap::NotApplied, 1.0));
+        assert_eq!(verdict.evidence, json!({"what": "dead"}));
     }
 }

@@ -9,12 +9,19 @@
 //! Deliberately absent: folding, and any listener in the one-shot commands.
 
 pub mod barrier;
+pub mod budget;
 pub mod commands;
 pub mod config;
 pub mod evidence;
+pub mod lateness;
 pub mod metrics;
+pub mod pace;
 pub mod parts;
+pub mod passes;
+pub mod proof;
 pub mod publish;
+pub mod repair;
+pub mod sender;
 pub mod service;
 pub mod store;
 pub mod stripe;

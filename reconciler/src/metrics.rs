@@ -1,8 +1,12 @@
 //! Every instrument of the reconciler.
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Gauge};
+use opentelemetry::metrics::{Counter, Gauge, Meter};
 
+use shared::clock::{Clock, SystemClock};
+
+use crate::evidence::Gap;
+use crate::sender;
 use crate::store::sweeps::Kind;
 use crate::sweep::pending::Looked;
 use crate::sweep::refetch::Refetched;
@@ -21,6 +25,25 @@ pub struct Metrics {
     barrier_lag: Gauge<i64>,
     cursor_lag: Gauge<i64>,
     leading: Gauge<i64>,
+    lag: Gauge<i64>,
+    complete_up_to: Gauge<i64>,
+    last_done: Gauge<i64>,
+    open_plans: Gauge<i64>,
+    open_findings: Gauge<i64>,
+    alarms: Gauge<i64>,
+    calls: Gauge<i64>,
+    allowance: Gauge<i64>,
+}
+
+/// What is kept in Postgres and alerts watch.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    /// Seconds since 1970, over all accounts; `None`: nothing is proven for one of them.
+    pub complete_up_to: Option<i64>,
+    pub open_plans: i64,
+    pub open_findings: Vec<(String, i64)>,
+    /// The kinds of the sender's alarms that stand.
+    pub alarms: Vec<String>,
 }
 
 impl Default for Metrics {
@@ -67,8 +90,52 @@ impl Default for Metrics {
                 .i64_gauge("reconciler_leading")
                 .with_description("1: this instance sweeps; 0: it stands by.")
                 .build(),
+            lag: gauge(
+                &meter,
+                "reconciler_sweep_lag_seconds",
+                "How far in the past windows end, by how late events appear.",
+            ),
+            complete_up_to: gauge(
+                &meter,
+                "reconciler_complete_up_to_timestamp_seconds",
+                "Nothing is missing before this second, in any account; 0: that is proven of none.",
+            ),
+            last_done: gauge(
+                &meter,
+                "reconciler_last_done_timestamp_seconds",
+                "When a window of this kind of sweep was last done.",
+            ),
+            open_plans: gauge(
+                &meter,
+                "reconciler_open_plans",
+                "Repairs that wait for a person.",
+            ),
+            open_findings: gauge(
+                &meter,
+                "reconciler_open_findings",
+                "Findings not repaired, by kind.",
+            ),
+            alarms: gauge(
+                &meter,
+                "reconciler_sender_alarms",
+                "1: this alarm about the sender stands.",
+            ),
+            calls: gauge(
+                &meter,
+                "reconciler_stripe_calls_30d",
+                "Calls to Stripe in 30 days, all processes.",
+            ),
+            allowance: gauge(
+                &meter,
+                "reconciler_stripe_calls_allowed_30d",
+                "Reads that Stripe allows for the transactions of 30 days.",
+            ),
         }
     }
+}
+
+fn gauge(meter: &Meter, name: &'static str, description: &'static str) -> Gauge<i64> {
+    meter.i64_gauge(name).with_description(description).build()
 }
 
 fn count(count: usize) -> u64 {
@@ -83,6 +150,10 @@ impl Metrics {
             KeyValue::new("outcome", report.outcome.as_str()),
         ];
         self.sweeps.add(1, &labels);
+        if report.is_done() {
+            let kind = [KeyValue::new("kind", kind.as_str())];
+            self.last_done.record(SystemClock.now().timestamp(), &kind);
+        }
         self.listed.add(count(report.counts.listed), &[]);
         self.missing.add(count(report.counts.missing), &[]);
         self.repaired.add(count(report.counts.repaired), &[]);
@@ -123,6 +194,38 @@ impl Metrics {
     /// Where the tail's cursor stands, in seconds behind Stripe's clock.
     pub fn cursor(&self, behind_s: i64) {
         self.cursor_lag.record(behind_s, &[]);
+    }
+
+    /// How far in the past windows end.
+    pub fn lag(&self, seconds: i64) {
+        self.lag.record(seconds, &[]);
+    }
+
+    /// What is kept in Postgres. Kinds that are not there are 0.
+    pub fn figures(&self, figures: &Figures) {
+        self.complete_up_to
+            .record(figures.complete_up_to.unwrap_or(0), &[]);
+        self.open_plans.record(figures.open_plans, &[]);
+        for gap in Gap::ALL {
+            let open = figures
+                .open_findings
+                .iter()
+                .find(|(kind, _)| kind == gap.as_str());
+            let label = [KeyValue::new("kind", gap.as_str())];
+            self.open_findings
+                .record(open.map_or(0, |(_, n)| *n), &label);
+        }
+        for kind in sender::Kind::ALL {
+            let stands = figures.alarms.iter().any(|alarm| alarm == kind.as_str());
+            let label = [KeyValue::new("alarm", kind.as_str())];
+            self.alarms.record(i64::from(stands), &label);
+        }
+    }
+
+    /// Calls of 30 days, and how many Stripe allows.
+    pub fn calls(&self, calls: i64, allowed: i64) {
+        self.calls.record(calls, &[]);
+        self.allowance.record(allowed, &[]);
     }
 
     /// Whether this instance holds the lock.

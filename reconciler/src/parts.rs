@@ -11,7 +11,7 @@ use crate::barrier::{Barrier, BarrierError};
 use crate::config::{Accounts, Config};
 use crate::publish::Publisher;
 use crate::store::{Store, StoreError, ledger};
-use crate::stripe::{Client, StripeError};
+use crate::stripe::{Budget, Client, StripeError};
 use crate::sweep::{Engine, Reader};
 
 /// Longest wait for one append's acknowledgement.
@@ -87,8 +87,15 @@ pub async fn reader(config: &Config) -> Result<Reader, PartsError> {
     let partitions = i32::try_from(config.partitions).unwrap_or(i32::MAX);
     let client = config.kafka.client();
     let (topic, patience) = (config.topic.clone(), config.barrier_timeout);
+    let budget = match config.call_rate {
+        Some(rate) => Budget::Shared {
+            store: Store::connect(config.database.clone()).await?,
+            rate,
+        },
+        None => Budget::Unbounded,
+    };
     Ok(Reader {
-        client: Client::new(config.stripe.clone())?,
+        client: Client::new(config.stripe.clone(), budget)?,
         store: Store::connect(config.database.clone()).await?,
         barrier: Barrier::new(&client, topic, partitions, patience)?,
         limits: config.limits.clone(),
@@ -105,11 +112,11 @@ pub async fn engine(
 ) -> Result<Engine<Producer>, PartsError> {
     Ok(Engine {
         reader: reader(config).await?,
-        publisher: Publisher::new(
+        publisher: Arc::new(Publisher::new(
             Arc::clone(producer),
             config.topic.clone(),
             config.repair_rate,
-        ),
+        )),
     })
 }
 

@@ -22,9 +22,9 @@ use shared::routing;
 use shared::telemetry;
 use tokio::sync::Mutex;
 
+use crate::pace::Pace;
 use crate::store::sweeps::Repair;
 use crate::stripe::ListedEvent;
-use crate::stripe::pace::Pace;
 
 /// Records on their way at once.
 const IN_FLIGHT: usize = 64;

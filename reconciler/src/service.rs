@@ -4,28 +4,22 @@
 //! everything is written by: a leader that lost its lock can write nothing any more. A pass that
 //! breaks off is done again; only a lost lock ends leading.
 //!
-//! Deliberately absent: the sweeps themselves.
+//! Deliberately absent: what runs while it leads ([`crate::passes`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::kafka::producer::{EventLog, Producer};
+use shared::kafka::producer::Producer;
 use shared::runtime::{Health, Stop};
-use tracing::Instrument;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::parts::{self, PartsError};
-use crate::store::{Lock, sweeps};
-use crate::sweep::holes::Swept;
-use crate::sweep::pending::Looks;
-use crate::sweep::window::Report;
-use crate::sweep::{Engine, SweepError};
+use crate::passes;
+use crate::store::Lock;
 
 /// Pause before Postgres is tried again, and between two tries for the lock.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// Pause between two looks whether the connection, and with it the lock, still stands.
-const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// Longest wait for what is on its way when it stops.
 const FLUSH: Duration = Duration::from_secs(5);
 /// The component, as `/readyz` names it.
@@ -116,144 +110,7 @@ async fn term(
     }
     tracing::info!("sweeping");
     metrics.leading(true);
-    tokio::select! {
-        () = tails(config, &engine, metrics) => {}
-        () = pendings(config, &engine, metrics) => {}
-        () = refetches(config, &engine, metrics) => {}
-        () = holes(config, &engine, metrics) => {}
-        () = watch(&engine) => {}
-    }
+    passes::all(config, &engine, metrics).await;
     tracing::warn!("the lock is lost");
     Ok(())
-}
-
-/// Ends when the connection is lost.
-async fn watch<L: EventLog>(engine: &Engine<L>) {
-    while engine.reader.store.ping().await.is_ok() {
-        tokio::time::sleep(WATCH_EVERY).await;
-    }
-}
-
-/// Whether to go on after a pass.
-fn go_on<T>(metrics: &Metrics, pass: &'static str, outcome: Result<T, SweepError>) -> Option<T> {
-    match outcome {
-        Ok(done) => Some(done),
-        Err(error) => {
-            metrics.broke_off(pass);
-            tracing::error!(pass, error = %shared::error::chain(&error), "pass broke off; it is done again");
-            None
-        }
-    }
-}
-
-async fn tails<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
-    loop {
-        let accounts = match parts::accounts(config, &engine.reader.store).await {
-            Ok(accounts) => accounts,
-            Err(error) => {
-                let lost = go_on::<()>(metrics, "accounts", Err(error.into()));
-                debug_assert!(lost.is_none());
-                return;
-            }
-        };
-        for account in &accounts {
-            let span = tracing::info_span!(
-                "tail_sweep",
-                account = account.as_ref().map(tracing::field::display)
-            );
-            let outcome = engine.tail(account.as_ref()).instrument(span).await;
-            if outcome.as_ref().is_err_and(SweepError::is_lost) {
-                return;
-            }
-            for report in go_on(metrics, "tail", outcome).unwrap_or_default() {
-                metrics.swept(sweeps::Kind::Tail, &report);
-                report.log();
-            }
-            if account.is_none() {
-                tell_cursor(engine, metrics).await;
-            }
-        }
-        tokio::time::sleep(config.sweep_interval).await;
-    }
-}
-
-async fn tell_cursor<L: EventLog>(engine: &Engine<L>, metrics: &Metrics) {
-    let cursor = engine
-        .reader
-        .store
-        .run("cursor", |connection| sweeps::cursor(connection, None))
-        .await;
-    if let (Ok(Some(cursor)), Ok(now)) = (cursor, engine.reader.client.now().await) {
-        metrics.cursor(now.saturating_sub(cursor));
-    }
-}
-
-async fn pendings<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
-    let mut looks = Looks::default();
-    loop {
-        tokio::time::sleep(config.sweep_interval).await;
-        let span = tracing::info_span!("pending_sweep");
-        let outcome = engine.pending(&mut looks).instrument(span).await;
-        if outcome.as_ref().is_err_and(SweepError::is_lost) {
-            return;
-        }
-        if let Some(looked) = go_on(metrics, "pending", outcome) {
-            metrics.looked(looked);
-            if looked.differing > 0 {
-                tracing::info!(
-                    differing = looked.differing,
-                    events = looked.events,
-                    observations = looked.observations,
-                    "waiting bookings put right"
-                );
-            }
-        }
-    }
-}
-
-/// What the log lost before it was applied is asked of Stripe, once for each hole.
-async fn holes<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
-    loop {
-        tokio::time::sleep(config.sweep_interval).await;
-        let Ok(accounts) = parts::accounts(config, &engine.reader.store).await else {
-            // The other passes say so.
-            continue;
-        };
-        let topic = &config.topic;
-        let span = tracing::info_span!("hole_sweep");
-        let outcome = engine.hole(topic, &accounts).instrument(span).await;
-        if outcome.as_ref().is_err_and(SweepError::is_lost) {
-            return;
-        }
-        match go_on(metrics, "hole", outcome) {
-            None | Some(Swept::None) => {}
-            Some(Swept::Later(reports)) => reports.iter().for_each(Report::log),
-            Some(Swept::Done(hole, reports)) => {
-                for report in &reports {
-                    metrics.swept(sweeps::Kind::Window, report);
-                    report.log();
-                }
-                tracing::warn!(
-                    hole = hole.id,
-                    from = hole.from,
-                    to = hole.to,
-                    "what the log had lost was swept"
-                );
-            }
-        }
-    }
-}
-
-async fn refetches<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
-    loop {
-        let span = tracing::info_span!("refetch");
-        let outcome = engine.refetch().instrument(span).await;
-        if outcome.as_ref().is_err_and(SweepError::is_lost) {
-            return;
-        }
-        if let Some(figures) = go_on(metrics, "refetch", outcome) {
-            metrics.refetched(figures);
-        }
-        tokio::time::sleep(config.refetch_interval).await;
-    }
 }

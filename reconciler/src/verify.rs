@@ -6,19 +6,16 @@
 
 use std::fmt;
 
+use chrono::SecondsFormat;
+use serde::Serialize;
 use shared::diffs::Finding;
 use shared::ids::AccountId;
 use shared::windows::Window;
 
 use crate::barrier::Lag;
 use crate::store::bookings;
-use crate::stripe::StripeError;
-use crate::stripe::walk::WalkError;
 use crate::sweep::inspect::Keep;
 use crate::sweep::{Reader, SweepError};
-
-/// Differences named one by one; the rest is counted.
-const NAMED: usize = 100;
 
 /// The verdict over all windows and accounts.
 #[derive(Debug, Default)]
@@ -39,38 +36,100 @@ impl Verified {
     }
 }
 
+/// One difference as printed.
+#[derive(Debug, Serialize)]
+struct Difference<'a> {
+    /// missing | unlisted | dead | parked_too_long | booking_differs
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    booking_id: Option<&'a str>,
+}
+
+/// What `verify` prints: one JSON object, every difference in it.
+#[derive(Debug, Serialize)]
+struct Printed<'a> {
+    v: u8,
+    /// complete | drift | unknown (the processor had not caught up)
+    verdict: &'static str,
+    window_from: String,
+    window_to: String,
+    stripe_count: usize,
+    ledger_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lag_records: Option<i64>,
+    findings: Vec<Difference<'a>>,
+}
+
+impl Verified {
+    /// complete | drift | unknown
+    pub fn verdict(&self) -> &'static str {
+        match (self.lag, self.has_drift()) {
+            (Some(_), _) => "unknown",
+            (None, true) => "drift",
+            (None, false) => "complete",
+        }
+    }
+
+    /// One JSON object, on one line.
+    ///
+    /// # Errors
+    /// None that is known: every field can be written.
+    pub fn json(&self, window: Window) -> serde_json::Result<String> {
+        let time = |seconds| crate::store::at(seconds).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let events = self.findings.iter().map(|finding| Difference {
+            kind: label(finding),
+            event_id: Some(finding.event_id().as_str()),
+            booking_id: None,
+        });
+        let bookings = self.bookings.iter().map(|booking| Difference {
+            kind: "booking_differs",
+            event_id: None,
+            booking_id: Some(booking),
+        });
+        serde_json::to_string(&Printed {
+            v: 1,
+            verdict: self.verdict(),
+            window_from: time(window.from()),
+            window_to: time(window.to()),
+            stripe_count: self.stripe_count,
+            ledger_count: self.ledger_count,
+            lag_records: self.lag.map(|lag| lag.records),
+            findings: events.chain(bookings).collect(),
+        })
+    }
+}
+
 impl fmt::Display for Verified {
+    /// For a person who looks on: the verdict, without the findings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "events at Stripe:     {}", self.stripe_count)?;
-        writeln!(f, "events in the ledger: {}", self.ledger_count)?;
+        let (stripe, ledger) = (self.stripe_count, self.ledger_count);
+        write!(
+            f,
+            "{}: {stripe} events at Stripe, {ledger} in the ledger",
+            self.verdict()
+        )?;
         if let Some(lag) = self.lag {
-            return writeln!(
+            return write!(
                 f,
-                "unknown: the processor is {} records behind on {} partitions",
+                "; the processor is {} records behind on {} partitions",
                 lag.records, lag.partitions
             );
         }
-        for finding in self.findings.iter().take(NAMED) {
-            writeln!(f, "{}  {}", label(finding), finding.event_id())?;
-        }
-        for booking in self.bookings.iter().take(NAMED) {
-            writeln!(f, "booking differs         {booking}")?;
-        }
-        let total = self.findings.len() + self.bookings.len();
-        if self.has_drift() {
-            writeln!(f, "drift: {total} differences")
-        } else {
-            writeln!(f, "complete")
+        match self.findings.len() + self.bookings.len() {
+            0 => Ok(()),
+            total => write!(f, ", {total} differences"),
         }
     }
 }
 
 fn label(finding: &Finding) -> &'static str {
     match finding {
-        Finding::Missing(_) => "missing in the ledger ",
-        Finding::Unlisted(_) => "not listed by Stripe  ",
-        Finding::Dead(_) => "dead letter           ",
-        Finding::ParkedTooLong(_) => "parked for too long   ",
+        Finding::Missing(_) => "missing",
+        Finding::Unlisted(_) => "unlisted",
+        Finding::Dead(_) => "dead",
+        Finding::ParkedTooLong(_) => "parked_too_long",
     }
 }
 
@@ -89,20 +148,10 @@ impl Reader {
             let mut todo: Vec<Window> = window.pieces(self.limits.span_s).collect();
             todo.reverse();
             while let Some(piece) = todo.pop() {
-                match self
+                let rest = self
                     .verify_one(account.as_ref(), piece, &mut verified)
-                    .await
-                {
-                    Ok(()) => {}
-                    Err(SweepError::Stripe(StripeError::Walk(
-                        error @ WalkError::TooMany { .. },
-                    ))) => {
-                        let earlier = piece.earlier_half().ok_or(StripeError::Walk(error))?;
-                        todo.extend(Window::new(earlier.to(), piece.to()));
-                        todo.push(earlier);
-                    }
-                    Err(error) => return Err(error),
-                }
+                    .await?;
+                todo.extend(rest);
                 if verified.lag.is_some() {
                     return Ok(verified);
                 }
@@ -117,22 +166,28 @@ impl Reader {
         Ok(verified)
     }
 
+    /// Returns what of the window is still to be compared.
     async fn verify_one(
         &self,
         account: Option<&AccountId>,
         window: Window,
         verified: &mut Verified,
-    ) -> Result<(), SweepError> {
+    ) -> Result<Option<Window>, SweepError> {
+        // A backlog costs no call.
+        verified.lag = self.barrier.wait(&self.store).await?;
+        if verified.lag.is_some() {
+            return Ok(None);
+        }
         let listed = self.list(account, window, Keep::Nothing).await?;
         verified.lag = self.barrier.wait(&self.store).await?;
         if verified.lag.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let now = self.client.now().await?;
         let comparison = self.compare(account, &listed, now).await?;
         verified.stripe_count += comparison.stripe.count;
         verified.ledger_count += comparison.ledger.count;
         verified.findings.extend(comparison.findings);
-        Ok(())
+        Ok(listed.rest)
     }
 }

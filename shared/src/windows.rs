@@ -106,6 +106,58 @@ pub fn next_tail(cursor: Option<i64>, now: i64, rules: Rules) -> Option<Planned>
     })
 }
 
+/// A pass over all that Stripe lists, in pieces: where it stands and where it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    /// Everything before it is done.
+    pub position: i64,
+    /// Where the pass ends; equal to `position` when it is over.
+    pub target: i64,
+}
+
+/// The next piece of a pass, and the pass as it is while that piece is swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    pub window: Window,
+    pub pass: Pass,
+    /// Seconds that the pass had not reached and Stripe no longer lists: a hole to report.
+    pub aged_out: Option<Window>,
+}
+
+/// The next piece of at most `span` seconds: of the pass that runs, or, when that is over since
+/// `every` seconds, of a new one from the edge of Stripe's list to `now - lag`. `None`: nothing is
+/// due.
+pub fn next_piece(pass: Option<Pass>, now: i64, lag: i64, span: i64, every: i64) -> Option<Piece> {
+    let (oldest, latest) = (oldest_listed(now), now.saturating_sub(lag.max(0)));
+    let fresh = Pass {
+        position: oldest,
+        target: latest,
+    };
+    let (pass, aged_out) = match pass {
+        Some(pass) if pass.position < pass.target && pass.target <= oldest => {
+            (fresh, Window::new(pass.position, pass.target))
+        }
+        Some(pass) if pass.position < pass.target => {
+            let position = pass.position.max(oldest);
+            let aged_out = Window::new(pass.position, position);
+            (Pass { position, ..pass }, aged_out)
+        }
+        Some(pass) if pass.target.saturating_add(every.max(1)) > latest => return None,
+        Some(_) | None => (fresh, None),
+    };
+    let to = pass
+        .position
+        .saturating_add(span.max(1))
+        .min(pass.target)
+        .min(latest);
+    let window = Window::new(pass.position, to)?;
+    Some(Piece {
+        window,
+        pass,
+        aged_out,
+    })
+}
+
 /// What of the asked-for span can be compared: clipped to what Stripe lists and to `now - lag`.
 /// An absent end means that bound. `None` when nothing is left.
 pub fn clip(from: Option<i64>, to: Option<i64>, now: i64, lag: i64) -> Option<Window> {
@@ -188,6 +240,46 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_covers_all_that_stripe_lists_and_the_next_begins_a_day_later() {
+        let (mut pass, mut now, mut covered) = (None, NOW, Vec::new());
+        while let Some(piece) = next_piece(pass, now, 60, 86_400, 86_400) {
+            covered.push(piece.window);
+            now += 30;
+            pass = Some(Pass {
+                position: piece.window.to(),
+                ..piece.pass
+            });
+        }
+        assert_eq!(covered[0].from(), oldest_listed(NOW));
+        assert_eq!(covered[covered.len() - 1].to(), NOW - 60);
+        assert!(covered.windows(2).all(|two| two[0].to() == two[1].from()));
+        assert_eq!(next_piece(pass, NOW + 86_399, 60, 86_400, 86_400), None);
+        let again = next_piece(pass, NOW + 86_400, 60, 86_400, 86_400).unwrap();
+        assert_eq!(again.window.from(), oldest_listed(NOW + 86_400));
+    }
+
+    #[test]
+    fn a_pass_that_stood_still_until_stripe_forgot_says_what_it_missed() {
+        let old = Pass {
+            position: NOW - STRIPE_RETENTION_S - 500,
+            target: NOW - STRIPE_RETENTION_S + 90_000,
+        };
+        let piece = next_piece(Some(old), NOW, 60, 86_400, 86_400).unwrap();
+        assert_eq!(piece.window.from(), oldest_listed(NOW));
+        assert_eq!(
+            piece.aged_out,
+            Window::new(old.position, oldest_listed(NOW))
+        );
+        let lost = Pass {
+            position: 0,
+            target: 10,
+        };
+        let anew = next_piece(Some(lost), NOW, 60, 86_400, 86_400).unwrap();
+        assert_eq!(anew.window.from(), oldest_listed(NOW));
+        assert_eq!(anew.aged_out, Window::new(0, 10));
+    }
+
+    #[test]
     fn asked_for_span_is_clipped_at_both_ends() {
         assert_eq!(
             clip(Some(0), Some(i64::MAX), NOW, 60),
@@ -255,6 +347,7 @@ mod tests {
         fn extreme_times_neither_overflow_nor_panic(cursor: i64, now: i64, lag: i64, overlap: i64, span: i64) {
             next_tail(Some(cursor), now, Rules { lag, overlap, span });
             clip(Some(cursor), Some(overlap), now, lag);
+            next_piece(Some(Pass { position: cursor, target: overlap }), now, lag, span, overlap);
         }
     }
 }

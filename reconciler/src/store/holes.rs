@@ -18,19 +18,31 @@ pub struct Hole {
     pub to: i64,
 }
 
+/// A hole's columns: see [`Hole`].
+const SPAN: &str = "h.id, floor(extract(epoch FROM coalesce( \
+     (SELECT e.received_at FROM events e WHERE e.topic = h.topic AND e.partition = h.partition \
+        AND e.\"offset\" < h.from_offset ORDER BY e.\"offset\" DESC LIMIT 1), \
+     h.found_at - interval '30 days') - interval '3 days'))::bigint AS \"from\", \
+   ceil(extract(epoch FROM h.found_at))::bigint + 1 AS \"to\"";
+
 /// The oldest hole of this topic that is not swept.
 pub fn next(connection: &mut PgConnection, topic: &str) -> QueryResult<Option<Hole>> {
-    sql_query(
-        "SELECT h.id, floor(extract(epoch FROM coalesce( \
-             (SELECT e.received_at FROM events e WHERE e.topic = h.topic AND e.partition = h.partition \
-                AND e.\"offset\" < h.from_offset ORDER BY e.\"offset\" DESC LIMIT 1), \
-             h.found_at - interval '30 days') - interval '3 days'))::bigint AS \"from\", \
-           ceil(extract(epoch FROM h.found_at))::bigint + 1 AS \"to\" \
-         FROM log_holes h WHERE h.topic = $1 AND h.swept_at IS NULL ORDER BY h.id LIMIT 1",
-    )
+    sql_query(format!(
+        "SELECT {SPAN} FROM log_holes h \
+         WHERE h.topic = $1 AND h.swept_at IS NULL ORDER BY h.id LIMIT 1"
+    ))
     .bind::<Text, _>(topic)
     .get_result(connection)
     .optional()
+}
+
+/// Every hole of this topic, newest first, at most a thousand.
+pub fn all(connection: &mut PgConnection, topic: &str) -> QueryResult<Vec<Hole>> {
+    sql_query(format!(
+        "SELECT {SPAN} FROM log_holes h WHERE h.topic = $1 ORDER BY h.id DESC LIMIT 1000"
+    ))
+    .bind::<Text, _>(topic)
+    .load(connection)
 }
 
 /// Everything of it that Stripe lists is in the ledger, or published.

@@ -55,6 +55,54 @@ pub fn window_rows(
     Ok(rows.into_iter().filter_map(Row::read).collect())
 }
 
+/// The ids of those rows, the newest `most` of them.
+pub fn window_ids(
+    connection: &mut PgConnection,
+    account: Option<&AccountId>,
+    livemode: bool,
+    window: Window,
+    most: i64,
+) -> QueryResult<Vec<EventId>> {
+    #[derive(QueryableByName)]
+    struct Id {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    let rows: Vec<Id> = sql_query(
+        "SELECT id FROM events \
+         WHERE created >= $1 AND created < $2 AND record_kind = 'event' \
+           AND account IS NOT DISTINCT FROM $3 AND livemode = $4 AND type !~ '^v[0-9]+[.]' \
+         ORDER BY created DESC LIMIT $5",
+    )
+    .bind::<Timestamptz, _>(at(window.from()))
+    .bind::<Timestamptz, _>(at(window.to()))
+    .bind::<Nullable<Text>, _>(account.map(AccountId::as_str))
+    .bind::<Bool, _>(livemode)
+    .bind::<BigInt, _>(most)
+    .load(connection)?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| EventId::parse(&row.id).ok())
+        .collect())
+}
+
+/// How many of `ids` came by webhook, first or as a copy.
+pub fn arrived(connection: &mut PgConnection, ids: &[EventId]) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let ids: Vec<&str> = ids.iter().map(EventId::as_str).collect();
+    sql_query(
+        "SELECT count(*) AS n FROM events \
+         WHERE id = ANY($1) AND (source = 'webhook' OR copies > 0)",
+    )
+    .bind::<Array<Text>, _>(ids)
+    .get_result::<Count>(connection)
+    .map(|row| row.n)
+}
+
 /// Those of `ids` that the ledger holds, under whatever account, mode or second.
 pub fn rows_by_id(connection: &mut PgConnection, ids: &[EventId]) -> QueryResult<Vec<LedgerRow>> {
     let ids: Vec<&str> = ids.iter().map(EventId::as_str).collect();
@@ -82,23 +130,6 @@ pub fn progress(connection: &mut PgConnection, topic: &str) -> QueryResult<BTree
         .into_iter()
         .map(|row| (row.partition, row.next_offset))
         .collect())
-}
-
-/// Whether a hole in the log was found since `since` (seconds since 1970): what was acknowledged
-/// may be lost with it.
-pub fn has_hole_since(connection: &mut PgConnection, topic: &str, since: i64) -> QueryResult<bool> {
-    #[derive(QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = Bool)]
-        found: bool,
-    }
-    sql_query(
-        "SELECT EXISTS (SELECT 1 FROM log_holes WHERE topic = $1 AND found_at >= $2) AS found",
-    )
-    .bind::<Text, _>(topic)
-    .bind::<Timestamptz, _>(at(since))
-    .get_result::<Found>(connection)
-    .map(|row| row.found)
 }
 
 /// The connected accounts that the ledger has seen, sorted.

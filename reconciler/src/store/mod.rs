@@ -8,9 +8,14 @@
 //! Deliberately absent: decisions.
 
 pub mod bookings;
+pub mod budget;
+pub mod certificates;
+pub mod cursors;
 pub mod holes;
 pub mod ledger;
+pub mod plans;
 pub mod refetches;
+pub mod sender;
 pub mod sweeps;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,15 +1,15 @@
-//! The reconciler's own rows: sweeps, findings, certificates, cursors.
+//! The reconciler's own rows: sweeps and what they found.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Bool, Float, Integer, Nullable, Text, Timestamptz};
-use diesel::{OptionalExtension, QueryResult, QueryableByName, RunQueryDsl, sql_query};
-use shared::diffs::Comparison;
+use diesel::sql_types::{Array, BigInt, Float, Integer, Nullable, Text, Timestamptz};
+use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use shared::ids::{AccountId, EventId};
 use shared::windows::Window;
 
 use super::at;
-use crate::evidence::Verdict;
+use crate::evidence::{Gap, Verdict};
 
 /// Our own account as a key column holds it.
 pub(crate) fn key(account: Option<&AccountId>) -> &str {
@@ -23,8 +23,20 @@ pub enum Kind {
     Tail,
     /// On demand.
     Window,
-    /// Bookings that wait too long.
+    /// What the log lost before it was applied.
+    Hole,
+    /// All that Stripe lists, once a day.
+    Deep,
+    /// A repair that was too large for a sweep and that a person approved.
+    Plan,
+    /// An empty system.
+    Backfill,
+    /// Bookings that wait too long or are held.
     Pending,
+    /// Settled bookings, a few a day.
+    Sample,
+    /// Objects and bookings against the ledger.
+    Ledger,
 }
 
 impl Kind {
@@ -32,7 +44,13 @@ impl Kind {
         match self {
             Self::Tail => "tail",
             Self::Window => "window",
+            Self::Hole => "hole",
+            Self::Deep => "deep",
+            Self::Plan => "plan",
+            Self::Backfill => "backfill",
             Self::Pending => "pending",
+            Self::Sample => "sample",
+            Self::Ledger => "ledger",
         }
     }
 }
@@ -44,6 +62,8 @@ pub enum Outcome {
     Complete,
     /// Everything that was missing was published and acknowledged.
     Repaired,
+    /// Too much was missing for one sweep: nothing was published, a plan waits for a person.
+    Planned,
     /// Nothing could be compared: the window stays open and is swept again.
     Open,
     /// It broke off; the window stays open.
@@ -55,6 +75,7 @@ impl Outcome {
         match self {
             Self::Complete => "complete",
             Self::Repaired => "repaired",
+            Self::Planned => "planned",
             Self::Open => "open",
             Self::Failed => "failed",
         }
@@ -126,37 +147,90 @@ pub struct NewFinding {
 }
 
 /// Writes findings of a sweep; one that is known from an earlier sweep and was never acted on is
-/// not written again. Returns for each its row's id, the old or the new one.
+/// not written again, but takes a class where it had none. Returns for each its row's id, the old or
+/// the new one.
 pub fn find(
     connection: &mut PgConnection,
     sweep: i64,
     account: Option<&AccountId>,
     findings: &[NewFinding],
 ) -> QueryResult<Vec<i64>> {
+    let open = open_of(connection, findings)?;
     findings
         .iter()
-        .map(|finding| find_one(connection, sweep, account, finding))
+        .map(|finding| {
+            let event = finding.event_id.as_ref().map(EventId::as_str);
+            let known = event.and_then(|event| same(open.get(event)?, finding.verdict.kind));
+            match known {
+                Some((id, false)) => Ok(id),
+                Some((id, true)) => classify(connection, id, &finding.verdict).map(|()| id),
+                None => insert(connection, sweep, account, finding),
+            }
+        })
         .collect()
 }
 
-fn find_one(
+/// The open finding that says the same, if one does, and whether it had no class until now.
+fn same(open: &[(i64, String)], kind: Gap) -> Option<(i64, bool)> {
+    let of = |kind: Gap| open.iter().find(|(_, known)| known == kind.as_str());
+    match (of(kind), of(Gap::Unknown), kind) {
+        (Some((id, _)), _, _) => Some((*id, false)),
+        (None, Some((id, _)), _) => Some((*id, true)),
+        // It has a class already; what is not known now takes none away.
+        (None, None, Gap::Unknown) => open.first().map(|(id, _)| (*id, false)),
+        (None, None, _) => None,
+    }
+}
+
+/// The open findings of sweeps about the same events, by event, oldest first.
+fn open_of(
+    connection: &mut PgConnection,
+    findings: &[NewFinding],
+) -> QueryResult<HashMap<String, Vec<(i64, String)>>> {
+    #[derive(QueryableByName)]
+    struct Open {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+        #[diesel(sql_type = Text)]
+        event_id: String,
+        #[diesel(sql_type = Text)]
+        kind: String,
+    }
+    let ids: Vec<&str> = findings
+        .iter()
+        .filter_map(|finding| finding.event_id.as_ref().map(EventId::as_str))
+        .collect();
+    let rows: Vec<Open> = sql_query(
+        "SELECT id, event_id, kind FROM findings \
+         WHERE event_id = ANY($1) AND repaired_at IS NULL AND sweep_id IS NOT NULL ORDER BY id",
+    )
+    .bind::<Array<Text>, _>(ids)
+    .load(connection)?;
+    let mut open: HashMap<String, Vec<(i64, String)>> = HashMap::new();
+    for row in rows {
+        open.entry(row.event_id)
+            .or_default()
+            .push((row.id, row.kind));
+    }
+    Ok(open)
+}
+
+fn classify(connection: &mut PgConnection, id: i64, verdict: &Verdict) -> QueryResult<()> {
+    sql_query("UPDATE findings SET kind = $2, confidence = $3, evidence = $4::json WHERE id = $1")
+        .bind::<BigInt, _>(id)
+        .bind::<Text, _>(verdict.kind.as_str())
+        .bind::<Float, _>(verdict.confidence)
+        .bind::<Text, _>(verdict.evidence.to_string())
+        .execute(connection)
+        .map(|_rows| ())
+}
+
+fn insert(
     connection: &mut PgConnection,
     sweep: i64,
     account: Option<&AccountId>,
     finding: &NewFinding,
 ) -> QueryResult<i64> {
-    let event_id = finding.event_id.as_ref().map(EventId::as_str);
-    let known: Option<Id> = sql_query(
-        "SELECT id FROM findings WHERE event_id = $1 AND kind = $2 AND repaired_at IS NULL \
-         ORDER BY id LIMIT 1",
-    )
-    .bind::<Nullable<Text>, _>(event_id)
-    .bind::<Text, _>(finding.verdict.kind.as_str())
-    .get_result(connection)
-    .optional()?;
-    if let Some(known) = known {
-        return Ok(known.id);
-    }
     sql_query(
         "INSERT INTO findings (sweep_id, kind, confidence, evidence, account, event_id, \
          object_id, booking_id) VALUES ($1, $2, $3, $4::json, $5, $6, $7, $8) RETURNING id",
@@ -166,7 +240,7 @@ fn find_one(
     .bind::<Float, _>(finding.verdict.confidence)
     .bind::<Text, _>(finding.verdict.evidence.to_string())
     .bind::<Text, _>(key(account))
-    .bind::<Nullable<Text>, _>(event_id)
+    .bind::<Nullable<Text>, _>(finding.event_id.as_ref().map(EventId::as_str))
     .bind::<Nullable<Text>, _>(finding.object_id.as_deref())
     .bind::<Nullable<Text>, _>(finding.booking_id.as_deref())
     .get_result::<Id>(connection)
@@ -214,7 +288,7 @@ pub fn close_settled(connection: &mut PgConnection, ids: &[EventId]) -> QueryRes
 pub fn times_repaired(
     connection: &mut PgConnection,
     ids: &[EventId],
-) -> QueryResult<std::collections::HashMap<String, i64>> {
+) -> QueryResult<HashMap<String, i64>> {
     #[derive(QueryableByName)]
     struct Times {
         #[diesel(sql_type = Text)]
@@ -234,66 +308,24 @@ pub fn times_repaired(
         .collect())
 }
 
-/// Issues the certificate of a window.
-pub fn certify(
-    connection: &mut PgConnection,
-    account: Option<&AccountId>,
-    window: Window,
-    comparison: &Comparison,
-) -> QueryResult<()> {
-    sql_query(
-        "INSERT INTO certificates (account, window_from, window_to, stripe_count, ledger_count, \
-         ids_hash, ledger_hash, complete, issued_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
-    .bind::<Text, _>(key(account))
-    .bind::<Timestamptz, _>(at(window.from()))
-    .bind::<Timestamptz, _>(at(window.to()))
-    .bind::<Integer, _>(count(comparison.stripe.count))
-    .bind::<Integer, _>(count(comparison.ledger.count))
-    .bind::<Text, _>(&comparison.stripe.hash)
-    .bind::<Text, _>(&comparison.ledger.hash)
-    .bind::<Bool, _>(comparison.is_complete())
-    .bind::<Text, _>(concat!("reconciler ", env!("CARGO_PKG_VERSION")))
-    .execute(connection)
-    .map(|_rows| ())
-}
-
-/// The tail's cursor in seconds since 1970: the end of the last window that is done.
-pub fn cursor(
-    connection: &mut PgConnection,
-    account: Option<&AccountId>,
-) -> QueryResult<Option<i64>> {
+/// Open findings by kind.
+pub fn open_counts(connection: &mut PgConnection) -> QueryResult<Vec<(String, i64)>> {
     #[derive(QueryableByName)]
-    struct Position {
-        #[diesel(sql_type = Timestamptz)]
-        position: DateTime<Utc>,
+    struct Open {
+        #[diesel(sql_type = Text)]
+        kind: String,
+        #[diesel(sql_type = BigInt)]
+        n: i64,
     }
-    sql_query("SELECT position FROM cursors WHERE account = $1 AND sweep = 'tail'")
-        .bind::<Text, _>(key(account))
-        .get_result::<Position>(connection)
-        .optional()
-        .map(|row| row.map(|row| row.position.timestamp()))
-}
-
-/// Moves the tail's cursor to `to`, never backwards. The caller has had everything before `to`
-/// acknowledged.
-pub fn move_cursor(
-    connection: &mut PgConnection,
-    account: Option<&AccountId>,
-    to: i64,
-) -> QueryResult<()> {
-    sql_query(
-        "INSERT INTO cursors (account, sweep, position) VALUES ($1, 'tail', $2) \
-         ON CONFLICT (account, sweep) DO UPDATE \
-         SET position = excluded.position, updated_at = now() \
-         WHERE cursors.position < excluded.position",
+    let rows: Vec<Open> = sql_query(
+        "SELECT kind, count(*) AS n FROM findings \
+         WHERE repaired_at IS NULL AND sweep_id IS NOT NULL GROUP BY kind",
     )
-    .bind::<Text, _>(key(account))
-    .bind::<Timestamptz, _>(at(to))
-    .execute(connection)
-    .map(|_rows| ())
+    .load(connection)?;
+    Ok(rows.into_iter().map(|row| (row.kind, row.n)).collect())
 }
 
-fn count(count: usize) -> i32 {
+/// A count as its column holds it.
+pub(crate) fn count(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

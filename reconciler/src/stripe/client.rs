@@ -5,18 +5,17 @@
 //!
 //! Deliberately absent: every method but GET.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::error::StripeError;
+use super::retry::{self, Fault, Limited, Verdict};
+use crate::budget::{Grant, Purpose, Rate};
+use crate::store::{Store, budget};
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::ids::AccountId;
-use tokio::sync::Mutex;
-
-use super::error::StripeError;
-use super::pace::Pace;
-use super::retry::{self, Fault, Verdict};
 
 /// The API version every call names, so that an account's upgrade changes nothing for us.
 /// Source: <https://docs.stripe.com/api/versioning>.
@@ -28,6 +27,9 @@ pub const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// How long our monotonic clock is trusted to carry on Stripe's.
 const DATE_VALID: Duration = Duration::from_secs(600);
+
+/// Shortest pause before the bucket is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Longest `error.message` of Stripe's that is kept, in characters.
 const MESSAGE_CHARS: usize = 300;
@@ -42,8 +44,6 @@ pub struct Settings {
     pub timeout: Duration,
     /// Attempts for one call, the first included.
     pub attempts: u32,
-    /// Calls a second, all callers together.
-    pub per_second: u32,
     /// Bytes of one answer.
     pub body_limit: usize,
 }
@@ -58,11 +58,27 @@ pub struct Reply {
     pub sent_at: Option<i64>,
 }
 
-/// Stripe's API. Cheap to share by reference; all calls go through one token bucket.
+/// What bounds the calls.
+#[derive(Clone)]
+pub enum Budget {
+    /// The bucket in Postgres, shared by every process; on a connection of its own, so that no
+    /// call waits for a long query.
+    Shared { store: Store, rate: Rate },
+    /// Nothing: for measurements, and for servers of our own.
+    Unbounded,
+}
+
+/// Stripe's API, for one purpose. Cheap to clone; all clones share budget and clock.
+#[derive(Clone)]
 pub struct Client {
+    inner: Arc<Inner>,
+    purpose: Purpose,
+}
+
+struct Inner {
     http: reqwest::Client,
     settings: Settings,
-    pace: Mutex<Pace>,
+    budget: Budget,
     /// When the last dated call was sent: by our monotonic clock, and by Stripe's.
     dated: std::sync::Mutex<Option<(Instant, i64)>>,
 }
@@ -73,7 +89,7 @@ type Failure = (Fault, StripeError);
 impl Client {
     /// # Errors
     /// [`StripeError::Request`] when TLS can't be set up.
-    pub fn new(settings: Settings) -> Result<Self, StripeError> {
+    pub fn new(settings: Settings, budget: Budget) -> Result<Self, StripeError> {
         let http = reqwest::Client::builder()
             .timeout(settings.timeout)
             .connect_timeout(settings.timeout)
@@ -81,16 +97,24 @@ impl Client {
             .user_agent(concat!("bookend-reconciler/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(StripeError::Request)?;
-        let pace = Mutex::new(Pace::new(
-            settings.per_second,
-            settings.per_second.div_ceil(4),
-        ));
         Ok(Self {
-            http,
-            settings,
-            pace,
-            dated: std::sync::Mutex::new(None),
+            inner: Arc::new(Inner {
+                http,
+                settings,
+                budget,
+                dated: std::sync::Mutex::new(None),
+            }),
+            purpose: Purpose::Live,
         })
+    }
+
+    /// The same client, its calls as urgent as `purpose` is.
+    #[must_use]
+    pub fn for_purpose(&self, purpose: Purpose) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            purpose,
+        }
     }
 
     /// The time by Stripe's clock, in seconds since 1970, never ahead of it and at most about two
@@ -112,7 +136,11 @@ impl Client {
     }
 
     fn known_now(&self) -> Option<i64> {
-        let dated = *self.dated.lock().unwrap_or_else(PoisonError::into_inner);
+        let dated = *self
+            .inner
+            .dated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (sent, at) = dated?;
         let elapsed = sent.elapsed();
         let passed = i64::try_from(elapsed.as_secs()).ok()?;
@@ -130,16 +158,16 @@ impl Client {
         query: &[(&str, String)],
         account: Option<&AccountId>,
     ) -> Result<Reply, StripeError> {
-        let mut bases = self.settings.bases.iter().cycle();
+        let mut bases = self.inner.settings.bases.iter().cycle();
         let mut base = bases.next().map(String::as_str).unwrap_or_default();
         let mut attempt = 0;
         loop {
-            self.wait_for_turn().await;
+            self.wait_for_turn().await?;
             let (fault, error) = match self.attempt(base, path, query, account).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
-            match retry::decide(fault, attempt, self.settings.attempts, rand::random()) {
+            match retry::decide(fault, attempt, self.inner.settings.attempts, rand::random()) {
                 Verdict::GiveUp => return Err(error),
                 Verdict::Retry {
                     after,
@@ -151,10 +179,14 @@ impl Client {
                     if elsewhere {
                         base = bases.next().map(String::as_str).unwrap_or_default();
                     }
-                    if hold_all {
-                        self.pace.lock().await.hold(Instant::now(), after);
-                    } else {
-                        tokio::time::sleep(after).await;
+                    match &self.inner.budget {
+                        Budget::Shared { store, .. } if hold_all => {
+                            let held = move |row: &mut _| budget::hold(row, after);
+                            store.run("hold_budget", held).await?;
+                        }
+                        Budget::Shared { .. } | Budget::Unbounded => {
+                            tokio::time::sleep(after).await;
+                        }
                     }
                 }
             }
@@ -162,10 +194,21 @@ impl Client {
         }
     }
 
-    async fn wait_for_turn(&self) {
-        let wait = self.pace.lock().await.reserve(Instant::now());
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+    /// Returns when this call may be sent.
+    async fn wait_for_turn(&self) -> Result<(), StripeError> {
+        let Budget::Shared { store, rate } = &self.inner.budget else {
+            return Ok(());
+        };
+        let (rate, purpose) = (*rate, self.purpose);
+        loop {
+            let asked = move |row: &mut _| budget::take(row, rate, purpose);
+            match store.run("take_budget", asked).await? {
+                Grant::Taken(pause) => {
+                    tokio::time::sleep(pause).await;
+                    return Ok(());
+                }
+                Grant::NotYet(pause) => tokio::time::sleep(pause.max(ASK_AGAIN)).await,
+            }
         }
     }
 
@@ -177,10 +220,11 @@ impl Client {
         account: Option<&AccountId>,
     ) -> Result<Reply, Failure> {
         let mut request = self
+            .inner
             .http
             .get(format!("{base}{path}"))
             .query(query)
-            .bearer_auth(self.settings.key.expose_secret())
+            .bearer_auth(self.inner.settings.key.expose_secret())
             .header("Stripe-Version", STRIPE_VERSION);
         if let Some(account) = account {
             request = request.header("Stripe-Account", account.as_str());
@@ -210,14 +254,18 @@ impl Client {
             .map_err(|cause| unreadable("not one whole JSON value", cause))?;
         let sent_at = sent_at(&headers, took);
         if let Some(sent_at) = sent_at {
-            *self.dated.lock().unwrap_or_else(PoisonError::into_inner) = Some((started, sent_at));
+            *self
+                .inner
+                .dated
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some((started, sent_at));
         }
         Ok(Reply { body, sent_at })
     }
 
     /// Reads a body up to its bound.
     async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
-        let limit = self.settings.body_limit;
+        let limit = self.inner.settings.body_limit;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(connection)? {
             if body.len().saturating_add(chunk.len()) > limit {
@@ -245,17 +293,26 @@ fn unreadable(what: &'static str, cause: serde_json::Error) -> Failure {
 }
 
 fn refused(status: u16, headers: &HeaderMap, request_id: Option<String>, body: &[u8]) -> Failure {
-    let fault = Fault::Status {
-        status,
-        should_retry: text(headers, "stripe-should-retry").and_then(|said| said.parse().ok()),
-        retry_after: text(headers, "retry-after")
-            .and_then(|said| said.parse().ok())
-            .map(Duration::from_secs),
+    let should_retry = text(headers, "stripe-should-retry").and_then(|said| said.parse().ok());
+    let retry_after = text(headers, "retry-after")
+        .and_then(|said| said.parse().ok())
+        .map(Duration::from_secs);
+    let reason = text(headers, "stripe-rate-limited-reason");
+    let fault = match status {
+        429 => Fault::Limited {
+            by: Limited::by(reason.as_deref()),
+            should_retry,
+            retry_after,
+        },
+        status => Fault::Status {
+            status,
+            should_retry,
+            retry_after,
+        },
     };
     let told = serde_json::from_slice::<ErrorBody>(body)
         .unwrap_or_default()
         .error;
-    let reason = text(headers, "stripe-rate-limited-reason");
     let error = StripeError::Refused {
         status,
         kind: reason

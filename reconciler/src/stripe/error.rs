@@ -1,6 +1,7 @@
 //! How a call to Stripe, or a walk through its lists, can fail.
 
 use super::walk::WalkError;
+use crate::store::StoreError;
 
 /// Why there is no answer to go on with. Nothing was changed at Stripe: we only read.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub enum StripeError {
     /// The list could not be walked to its end.
     #[error("the list of events can't be walked to its end")]
     Walk(#[from] WalkError),
+    /// Whether we may call is told by Postgres, which did not answer.
+    #[error("the budget of calls can't be asked")]
+    Budget(#[from] StoreError),
     /// A request that we could not even build.
     #[error("the request can't be built")]
     Request(#[source] reqwest::Error),
@@ -41,9 +45,11 @@ impl StripeError {
         match self {
             Self::Refused { status, .. } => matches!(status, 400 | 404 | 410),
             Self::TooLarge { .. } => true,
-            Self::Unreachable(_) | Self::Unreadable { .. } | Self::Walk(_) | Self::Request(_) => {
-                false
-            }
+            Self::Unreachable(_)
+            | Self::Unreadable { .. }
+            | Self::Walk(_)
+            | Self::Budget(_)
+            | Self::Request(_) => false,
         }
     }
 
@@ -64,6 +70,7 @@ impl StripeError {
             | Self::Unreachable(_)
             | Self::Unreadable { .. }
             | Self::Walk(_)
+            | Self::Budget(_)
             | Self::Request(_) => false,
         }
     }
@@ -77,6 +84,7 @@ impl StripeError {
             Self::Refused { status: 429, .. } => "rate_limited",
             Self::Refused { .. } => "refused",
             Self::Walk(_) => "walk",
+            Self::Budget(_) => "budget",
             Self::Request(_) => "request",
         }
     }

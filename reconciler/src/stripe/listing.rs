@@ -12,7 +12,7 @@ use shared::windows::Window;
 
 use super::client::Client;
 use super::error::StripeError;
-use super::walk::{Limits, Next, Walk};
+use super::walk::{Direction, Limits, Next, Walk};
 
 /// Stripe's largest page.
 pub const PAGE_SIZE: usize = 100;
@@ -25,6 +25,8 @@ pub struct Query {
     pub window: Window,
     /// At most 20 event types; empty: all.
     pub types: &'static [&'static str],
+    /// Only those all of whose deliveries succeeded, or did not; `None`: all.
+    pub delivered: Option<bool>,
     /// Events in all, beyond which the walk is an error.
     pub max_events: usize,
 }
@@ -35,13 +37,15 @@ pub struct ListedEvent {
     pub id: EventId,
     /// Seconds since 1970.
     pub created: i64,
+    /// The event's mode, where it names one.
+    pub livemode: Option<bool>,
     /// Deliveries that Stripe has not finished, over all endpoints; evidence, not a verdict.
     pub pending_webhooks: Option<i64>,
     /// The list item's exact bytes.
     pub raw: Vec<u8>,
 }
 
-/// A walk through the events of one window, newest first.
+/// A walk through the events of one window: newest first, then whatever became visible meanwhile.
 pub struct Lister<'c> {
     client: &'c Client,
     query: Query,
@@ -70,7 +74,7 @@ impl<'c> Lister<'c> {
         self.oldest
     }
 
-    /// The next events that were not yielded before, newest first, maybe none; `None` at the end.
+    /// The next events that were not yielded before, maybe none; `None` at the end.
     ///
     /// # Errors
     /// [`StripeError`]; what was yielded before is right, but the window is not whole.
@@ -89,7 +93,7 @@ impl<'c> Lister<'c> {
         let page = read_page(&reply.body)?;
         let ids: Vec<EventId> = page.events.iter().map(|event| event.id.clone()).collect();
         let (fresh, next) = self.walk.accept(&ids, page.has_more)?;
-        self.ended = next == Next::Done;
+        self.ended = next == Next::Done && !self.walk.turn();
         let events: Vec<ListedEvent> = page
             .events
             .into_iter()
@@ -118,11 +122,14 @@ impl<'c> Lister<'c> {
                 .iter()
                 .map(|name| ("types[]", (*name).to_owned())),
         );
-        parameters.extend(
-            self.walk
-                .after()
-                .map(|id| ("starting_after", id.to_string())),
-        );
+        let delivered = |said: bool| ("delivery_success", said.to_string());
+        parameters.extend(self.query.delivered.map(delivered));
+        let (direction, cursor) = self.walk.after();
+        let name = match direction {
+            Direction::Backwards => "starting_after",
+            Direction::Forwards => "ending_before",
+        };
+        parameters.extend(cursor.map(|id| (name, id.to_string())));
         parameters
     }
 }
@@ -153,6 +160,7 @@ fn read_page(body: &[u8]) -> Result<Page, StripeError> {
         Ok(ListedEvent {
             id,
             created: head.created,
+            livemode: head.livemode,
             pending_webhooks: head.pending_webhooks,
             raw: raw.get().as_bytes().to_vec(),
         })
@@ -174,6 +182,8 @@ struct RawList<'a> {
 struct Head {
     id: String,
     created: i64,
+    #[serde(default)]
+    livemode: Option<bool>,
     #[serde(default)]
     pending_webhooks: Option<i64>,
 }

@@ -6,13 +6,13 @@
 //! Deliberately absent: what the answers mean for the ledger.
 
 pub mod client;
+pub mod endpoints;
 pub mod error;
 pub mod listing;
 pub mod objects;
-pub mod pace;
 pub mod retry;
 pub mod walk;
 
-pub use client::{Client, Reply, Settings};
+pub use client::{Budget, Client, Reply, Settings};
 pub use error::StripeError;
 pub use listing::{ListedEvent, Lister, Query};

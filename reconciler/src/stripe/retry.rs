@@ -4,6 +4,10 @@
 //! stripe-python `_http_client.py`), but for two additions: 429 is retried, because a sweep has
 //! nothing better to do and its calls are paced; `Retry-After` is honoured where it is there.
 //!
+//! A 429 says by `Stripe-Rate-Limited-Reason` whose limit it was: the account's holds back everyone,
+//! one object's only this call, and none at all is a lock on an object that was not free in time.
+//! Source: <https://docs.stripe.com/rate-limits>.
+//!
 //! Deliberately absent: sending, sleeping, choosing the jitter.
 
 use std::time::Duration;
@@ -20,6 +24,28 @@ const RATE_CAP: Duration = Duration::from_secs(30);
 /// Longest pause that a `Retry-After` may ask for; the libraries' own bound.
 const RETRY_AFTER_CAP: Duration = Duration::from_secs(60);
 
+/// Whose limit a 429 speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limited {
+    /// The account's or the endpoint's, by rate or by concurrency; also any reason we do not know.
+    Account,
+    /// One object's own.
+    Object,
+    /// No reason is given: an object's lock was not free in time (`lock_timeout`).
+    Lock,
+}
+
+impl Limited {
+    /// By the header's value, where it is there.
+    pub fn by(reason: Option<&str>) -> Self {
+        match reason {
+            None => Self::Lock,
+            Some("resource-specific") => Self::Object,
+            Some(_) => Self::Account,
+        }
+    }
+}
+
 /// How one attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -29,7 +55,15 @@ pub enum Fault {
     Unreadable,
     /// A 2xx answer beyond the bound on its size: it will not shrink.
     TooLarge,
-    /// Any answer that is not 2xx.
+    /// 429.
+    Limited {
+        by: Limited,
+        /// As below.
+        should_retry: Option<bool>,
+        /// As below.
+        retry_after: Option<Duration>,
+    },
+    /// Any other answer that is not 2xx.
     Status {
         status: u16,
         /// `Stripe-Should-Retry`, where it says `true` or `false`.
@@ -59,22 +93,32 @@ pub fn decide(fault: Fault, attempt: u32, attempts: u32, jitter: f64) -> Verdict
     if last || !is_worth_it(fault) {
         return Verdict::GiveUp;
     }
-    let rate = matches!(fault, Fault::Status { status: 429, .. });
-    let (base, cap) = if rate {
-        (RATE_BASE, RATE_CAP)
-    } else {
-        (BASE, CAP)
-    };
-    let pause = backoff(attempt, (base, cap), jitter);
     let (asked, elsewhere, hold_all) = match fault {
         Fault::Connection => (None, true, false),
         Fault::Unreadable | Fault::TooLarge => (None, false, false),
+        Fault::Limited {
+            by, retry_after, ..
+        } => (retry_after, false, by == Limited::Account),
         Fault::Status {
             status,
             retry_after,
             ..
-        } => (retry_after, status == 503, status == 429),
+        } => (retry_after, status == 503, false),
     };
+    let bounds = match fault {
+        Fault::Limited {
+            by: Limited::Account | Limited::Object,
+            ..
+        } => (RATE_BASE, RATE_CAP),
+        Fault::Limited {
+            by: Limited::Lock, ..
+        }
+        | Fault::Connection
+        | Fault::Unreadable
+        | Fault::TooLarge
+        | Fault::Status { .. } => (BASE, CAP),
+    };
+    let pause = backoff(attempt, bounds, jitter);
     Verdict::Retry {
         after: pause.max(asked.unwrap_or_default().min(RETRY_AFTER_CAP)),
         elsewhere,
@@ -89,12 +133,19 @@ fn is_worth_it(fault: Fault) -> bool {
         Fault::Status {
             should_retry: Some(said),
             ..
+        }
+        | Fault::Limited {
+            should_retry: Some(said),
+            ..
         } => said,
+        Fault::Limited {
+            should_retry: None, ..
+        } => true,
         Fault::Status {
             status,
             should_retry: None,
             ..
-        } => status == 409 || status == 429 || status >= 500,
+        } => status == 409 || status >= 500,
     }
 }
 
@@ -119,6 +170,14 @@ mod tests {
         }
     }
 
+    fn limited(reason: Option<&str>, should_retry: Option<bool>) -> Fault {
+        Fault::Limited {
+            by: Limited::by(reason),
+            should_retry,
+            retry_after: None,
+        }
+    }
+
     fn retries(fault: Fault) -> bool {
         decide(fault, 0, 5, 0.5) != Verdict::GiveUp
     }
@@ -126,7 +185,7 @@ mod tests {
     #[test]
     fn stripes_own_word_wins_over_the_status() {
         assert!(!retries(status(500, Some(false))));
-        assert!(!retries(status(429, Some(false))));
+        assert!(!retries(limited(Some("global-rate"), Some(false))));
         assert!(!retries(status(409, Some(false))));
         assert!(retries(status(400, Some(true))));
         assert!(retries(status(404, Some(true))));
@@ -134,8 +193,11 @@ mod tests {
 
     #[test]
     fn without_a_word_only_passing_troubles_are_retried() {
-        for code in [409, 429, 500, 502, 503, 504, 599] {
+        for code in [409, 500, 502, 503, 504, 599] {
             assert!(retries(status(code, None)), "{code}");
+        }
+        for reason in [None, Some("endpoint-rate"), Some("resource-specific")] {
+            assert!(retries(limited(reason, None)), "{reason:?}");
         }
         for code in [301, 307, 400, 401, 402, 403, 404, 413, 422] {
             assert!(!retries(status(code, None)), "{code}");
@@ -165,8 +227,8 @@ mod tests {
     #[test]
     fn retry_after_is_honoured_within_its_bound() {
         let asked = |seconds| {
-            let fault = Fault::Status {
-                status: 429,
+            let fault = Fault::Limited {
+                by: Limited::Account,
                 should_retry: None,
                 retry_after: Some(Duration::from_secs(seconds)),
             };
@@ -185,7 +247,7 @@ mod tests {
     /// Each kind of answer: made again, elsewhere, for everyone, and the first pause at full jitter.
     #[test]
     fn every_kind_of_remote_error_has_its_verdict() {
-        let give_up = None;
+        let (give_up, cool) = (None, Some((false, true, 2_000)));
         let table = [
             ("connection", Fault::Connection, Some((true, false, 500))),
             ("unreadable", Fault::Unreadable, Some((false, false, 500))),
@@ -196,8 +258,34 @@ mod tests {
             ("403", status(403, None), give_up),
             ("404", status(404, None), give_up),
             ("409", status(409, None), Some((false, false, 500))),
-            ("429", status(429, None), Some((false, true, 2_000))),
-            ("429, do not", status(429, Some(false)), give_up),
+            ("global-rate", limited(Some("global-rate"), None), cool),
+            ("endpoint-rate", limited(Some("endpoint-rate"), None), cool),
+            (
+                "global-concurrency",
+                limited(Some("global-concurrency"), None),
+                cool,
+            ),
+            (
+                "endpoint-concurrency",
+                limited(Some("endpoint-concurrency"), None),
+                cool,
+            ),
+            ("a new reason", limited(Some("full-moon"), None), cool),
+            (
+                "resource-specific",
+                limited(Some("resource-specific"), None),
+                Some((false, false, 2_000)),
+            ),
+            (
+                "lock_timeout",
+                limited(None, None),
+                Some((false, false, 500)),
+            ),
+            (
+                "429, do not",
+                limited(Some("global-rate"), Some(false)),
+                give_up,
+            ),
             ("500", status(500, None), Some((false, false, 500))),
             ("500, do not", status(500, Some(false)), give_up),
             ("502", status(502, None), Some((false, false, 500))),
@@ -218,12 +306,13 @@ mod tests {
 
     #[test]
     fn a_refusal_for_the_rate_cools_down_longer_up_to_its_own_cap() {
-        let pause = |code, attempt| match decide(status(code, None), attempt, 99, 1.0) {
+        let pause = |fault, attempt| match decide(fault, attempt, 99, 1.0) {
             Verdict::Retry { after, .. } => after.as_secs_f64(),
-            Verdict::GiveUp => panic!("{code} is retried"),
+            Verdict::GiveUp => panic!("{fault:?} is retried"),
         };
-        assert_eq!([0, 1, 2, 9].map(|n| pause(429, n)), [2.0, 4.0, 8.0, 30.0]);
-        assert!((0..20).all(|n| pause(429, n) > pause(500, n)));
+        let (rate, error) = (limited(Some("global-rate"), None), status(500, None));
+        assert_eq!([0, 1, 2, 9].map(|n| pause(rate, n)), [2.0, 4.0, 8.0, 30.0]);
+        assert!((0..20).all(|n| pause(rate, n) > pause(error, n)));
     }
 
     #[test]
@@ -238,7 +327,7 @@ mod tests {
             )
         };
         assert!(elsewhere(Fault::Connection) && elsewhere(status(503, None)));
-        assert!(!elsewhere(status(500, None)) && !elsewhere(status(429, None)));
+        assert!(!elsewhere(status(500, None)) && !elsewhere(limited(None, None)));
         assert!(!elsewhere(Fault::Unreadable));
     }
 }

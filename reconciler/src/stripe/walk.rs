@@ -1,4 +1,8 @@
-//! How a list is walked page by page, backwards in time, without trusting the server.
+//! How a list is walked page by page, without trusting the server: backwards in time to its end,
+//! then forwards from where it began, for what became visible there meanwhile.
+//!
+//! A page forwards (`ending_before`) holds the items next after the cursor, but is newest first all
+//! the same: its cursor is its first item (stripe-node `autoPagination`).
 //!
 //! Keeps: the walk ends, whatever the server answers; every item of a page is yielded at most
 //! once; it ends *well* only when the server had nothing left to give after the last item.
@@ -32,10 +36,19 @@ pub enum WalkError {
     Stuck,
 }
 
+/// Which way a walk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// `starting_after`: the page behind the cursor in the list, older than it.
+    Backwards,
+    /// `ending_before`: the page before the cursor in the list, newer than it.
+    Forwards,
+}
+
 /// What comes after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Ask for the page after this item; `None`: for the first page (again).
+    /// Ask for the page beyond this item; `None`: for the first page (again).
     Ask(Option<EventId>),
     Done,
 }
@@ -45,7 +58,10 @@ pub enum Next {
 pub struct Walk {
     limits: Limits,
     seen: HashSet<EventId>,
+    direction: Direction,
     after: Option<EventId>,
+    newest: Option<EventId>,
+    pages: u32,
     stalls: u32,
 }
 
@@ -54,14 +70,29 @@ impl Walk {
         Self {
             limits,
             seen: HashSet::new(),
+            direction: Direction::Backwards,
             after: None,
+            newest: None,
+            pages: 0,
             stalls: 0,
         }
     }
 
-    /// The item after which the next page begins; `None` for the first.
-    pub fn after(&self) -> Option<&EventId> {
-        self.after.as_ref()
+    /// The way it goes, and the item beyond which the next page begins; `None` for the first.
+    pub fn after(&self) -> (Direction, Option<&EventId>) {
+        (self.direction, self.after.as_ref())
+    }
+
+    /// Turns a walk that reached its end around: forwards from the newest item. `false` when there
+    /// is nothing to gain by it: a list of one page was whole when it was asked for.
+    pub fn turn(&mut self) -> bool {
+        let worth_it = self.direction == Direction::Backwards && self.pages > 1;
+        if worth_it {
+            self.direction = Direction::Forwards;
+            self.after.clone_from(&self.newest);
+            self.stalls = 0;
+        }
+        worth_it
     }
 
     /// Takes a page's ids, newest first as Stripe sends them, and tells for each whether it is
@@ -79,11 +110,16 @@ impl Walk {
             let limit = self.limits.items;
             return Err(WalkError::TooMany { limit });
         }
-        let last_fresh = ids
-            .iter()
-            .zip(&fresh)
-            .rev()
-            .find_map(|(id, fresh)| fresh.then(|| id.clone()));
+        self.pages = self.pages.saturating_add(1);
+        if self.newest.is_none() {
+            self.newest = ids.first().cloned();
+        }
+        let mut new = ids.iter().zip(&fresh).filter(|(_, fresh)| **fresh);
+        let last_fresh = match self.direction {
+            Direction::Backwards => new.next_back(),
+            Direction::Forwards => new.next(),
+        }
+        .map(|(id, _)| id.clone());
         let next = match last_fresh {
             Some(last) => {
                 self.stalls = 0;
@@ -97,6 +133,8 @@ impl Walk {
                 }
             }
             None if ids.is_empty() && !has_more => Next::Done,
+            // Everything newer was seen already: that is all there is.
+            None if self.direction == Direction::Forwards && !has_more => Next::Done,
             None => {
                 self.stalls += 1;
                 if self.stalls >= STALLS {
@@ -204,6 +242,39 @@ mod tests {
         );
     }
 
+    #[test]
+    fn walk_of_several_pages_turns_and_sees_what_appeared_at_the_head() {
+        let mut walk = Walk::new(LIMITS);
+        walk.accept(&ids(10..13), true).unwrap();
+        assert_eq!(walk.accept(&ids(13..14), false).unwrap().1, Next::Done);
+        assert!(walk.turn());
+        assert_eq!(walk.after(), (Direction::Forwards, Some(&id(10))));
+        // Newest first, as every page: the next cursor is the first.
+        let (fresh, next) = walk.accept(&ids(7..10), true).unwrap();
+        assert_eq!((fresh, next), (vec![true; 3], Next::Ask(Some(id(7)))));
+        let (fresh, next) = walk.accept(&ids(6..7), false).unwrap();
+        assert_eq!((fresh, next), (vec![true], Next::Done));
+        assert!(!walk.turn(), "it turns once");
+    }
+
+    #[test]
+    fn walk_of_one_page_does_not_turn() {
+        let mut walk = Walk::new(LIMITS);
+        walk.accept(&ids(0..2), false).unwrap();
+        assert!(!walk.turn());
+    }
+
+    #[test]
+    fn forward_page_that_repeats_for_ever_is_an_error_and_no_end() {
+        let mut walk = Walk::new(LIMITS);
+        walk.accept(&ids(0..3), true).unwrap();
+        walk.accept(&[], false).unwrap();
+        assert!(walk.turn());
+        walk.accept(&ids(0..3), true).unwrap();
+        walk.accept(&ids(0..3), true).unwrap();
+        assert_eq!(walk.accept(&ids(0..3), true), Err(WalkError::Stuck));
+    }
+
     /// What a server may do to one page.
     #[derive(Debug, Clone, Copy)]
     enum Trick {
@@ -247,7 +318,7 @@ mod tests {
                     late += 1;
                     list.insert(0, id(late));
                 }
-                let start = walk.after().map_or(0, |after| {
+                let start = walk.after().1.map_or(0, |after| {
                     list.iter().position(|id| id == after).unwrap() + 1
                 });
                 let end = (start + LIMITS.page_size).min(list.len());

@@ -53,7 +53,7 @@ impl<L: EventLog> Engine<L> {
         if let Some(window) = windows::clip(Some(hole.from), Some(hole.to), now, lag_s) {
             for account in accounts {
                 let swept = self
-                    .sweep(Kind::Window, account.as_ref(), window, None)
+                    .sweep(Kind::Hole, account.as_ref(), window, None)
                     .await?;
                 let done = swept.iter().all(Report::is_done);
                 reports.extend(swept);

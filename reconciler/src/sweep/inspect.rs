@@ -1,6 +1,6 @@
 //! Reading both sides of one window: the part that changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use shared::diffs::{self, Comparison, LedgerRow};
 use shared::ids::{AccountId, EventId};
@@ -8,6 +8,7 @@ use shared::windows::{STRIPE_RETENTION_S, Window};
 
 use super::{Reader, SweepError};
 use crate::store::ledger;
+use crate::stripe::walk::WalkError;
 use crate::stripe::{ListedEvent, Lister, Query, StripeError};
 
 /// How near to Stripe's 30 days a cursor must lie to be believed to have aged out, in seconds.
@@ -16,12 +17,18 @@ const AGED_OUT_MARGIN_S: i64 = 86_400;
 /// What Stripe lists for a window.
 #[derive(Debug)]
 pub struct Listed {
-    /// What the list covers: the window, or less where its begin has aged out.
+    /// What the list covers: the window, or less where its begin has aged out or is left for later.
     pub window: Window,
+    /// The part of the window that is still to be listed: it held more than one sweep may.
+    pub rest: Option<Window>,
     /// The part of the window that has aged out while it was listed.
     pub aged_out: Option<Window>,
-    /// Every id of the window.
-    pub ids: Vec<EventId>,
+    /// Every id of the window, with its second.
+    pub ids: Vec<(EventId, i64)>,
+    /// Stripe's clock just before it was asked, in seconds since 1970.
+    pub asked_at: i64,
+    /// The newest event of the other mode that was listed, if one was.
+    pub other_mode: Option<EventId>,
     /// Those that the ledger did not hold when they were listed, with their bytes.
     pub unknown: BTreeMap<EventId, ListedEvent>,
 }
@@ -49,24 +56,45 @@ impl Reader {
             account: account.cloned(),
             window,
             types: &[],
+            delivered: None,
             max_events: self.limits.max_events,
         };
         let mut lister = Lister::new(&self.client, query);
         let mut listed = Listed {
             window,
+            rest: None,
             aged_out: None,
             ids: Vec::new(),
+            asked_at: self.client.now().await?,
+            other_mode: None,
             unknown: BTreeMap::new(),
+        };
+        // What the ledger holds now it holds for ever: one look for the window instead of one for
+        // each page.
+        let known = match keep {
+            Keep::Unknown => self.known(account, window).await?,
+            Keep::Nothing => HashSet::new(),
         };
         loop {
             let page = match lister.next_page().await {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(listed),
+                Err(StripeError::Walk(error @ WalkError::TooMany { .. })) => {
+                    return cut(listed, lister.oldest(), error);
+                }
                 Err(error) => return self.aged_out(error, lister.oldest(), listed).await,
             };
-            listed.ids.extend(page.iter().map(|event| event.id.clone()));
+            let other = |event: &&ListedEvent| event.livemode == Some(!self.limits.livemode);
+            let other = page.iter().find(other).map(|event| event.id.clone());
+            listed.other_mode = listed.other_mode.or(other);
+            let ids = page.iter().map(|event| (event.id.clone(), event.created));
+            listed.ids.extend(ids);
             if keep == Keep::Unknown {
-                let unknown = self.without_known(page).await?;
+                let unknown = page
+                    .into_iter()
+                    .filter(|event| !known.contains(&event.id))
+                    .collect();
+                let unknown = self.without_known(unknown).await?;
                 listed
                     .unknown
                     .extend(unknown.into_iter().map(|event| (event.id.clone(), event)));
@@ -98,11 +126,32 @@ impl Reader {
         Ok(listed)
     }
 
+    /// The ids of the window that the ledger holds; at most what one sweep may list, the newest:
+    /// the others are asked for by their ids.
+    async fn known(
+        &self,
+        account: Option<&AccountId>,
+        window: Window,
+    ) -> Result<HashSet<EventId>, SweepError> {
+        let (account, livemode) = (account.cloned(), self.limits.livemode);
+        let most = i64::try_from(self.limits.max_events).unwrap_or(i64::MAX);
+        let ids = self
+            .store
+            .run("window_ids", move |connection| {
+                ledger::window_ids(connection, account.as_ref(), livemode, window, most)
+            })
+            .await?;
+        Ok(ids.into_iter().collect())
+    }
+
     /// Those of a page that the ledger doesn't hold.
     pub async fn without_known(
         &self,
         page: Vec<ListedEvent>,
     ) -> Result<Vec<ListedEvent>, SweepError> {
+        if page.is_empty() {
+            return Ok(page);
+        }
         let ids: Vec<EventId> = page.iter().map(|event| event.id.clone()).collect();
         let rows = self
             .store
@@ -128,7 +177,8 @@ impl Reader {
         now: i64,
     ) -> Result<Comparison, SweepError> {
         let (account, window, livemode) = (account.cloned(), listed.window, self.limits.livemode);
-        let ids = listed.ids.clone();
+        let ids: Vec<EventId> = listed.ids.iter().map(|(id, _)| id.clone()).collect();
+        let listed_ids = ids.clone();
         let rows = self
             .store
             .run("compare_window", move |connection| {
@@ -143,11 +193,30 @@ impl Reader {
         let limit = i64::try_from(self.limits.parked_limit.as_secs()).unwrap_or(i64::MAX);
         // What aged out was listed in part and can't be compared, but what was seen can be asked.
         Ok(diffs::compare(
-            &listed.ids,
+            &listed_ids,
             &rows,
             now.saturating_sub(limit),
         ))
     }
+}
+
+/// A list with more events than one sweep holds: its newer part is whole and is swept by itself.
+fn cut(mut listed: Listed, oldest: Option<i64>, error: WalkError) -> Result<Listed, SweepError> {
+    // Others of the same second may not have been listed: that second is left to the rest.
+    let whole = oldest.and_then(|oldest| {
+        let from = oldest.saturating_add(1);
+        let rest = Window::new(listed.window.from(), from)?;
+        Some((Window::new(from, listed.window.to())?, rest))
+    });
+    let Some((window, rest)) = whole else {
+        return Err(StripeError::Walk(error).into());
+    };
+    listed.ids.retain(|(_, created)| window.contains(*created));
+    listed
+        .unknown
+        .retain(|_, event| window.contains(event.created));
+    (listed.window, listed.rest) = (window, Some(rest));
+    Ok(listed)
 }
 
 fn absent(ids: &[EventId], rows: &[LedgerRow]) -> Vec<EventId> {

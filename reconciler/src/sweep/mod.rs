@@ -6,19 +6,27 @@
 //!
 //! Deliberately absent: when they run (see [`crate::service`]).
 
+pub mod attempts;
+pub mod deep;
 pub mod holes;
 pub mod inspect;
 mod looks;
+mod note;
 pub mod pending;
+pub mod plans;
 pub mod refetch;
+pub mod sender;
+pub mod tail;
 mod view;
 pub mod window;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::kafka::producer::EventLog;
 
 use crate::barrier::{Barrier, BarrierError};
+use crate::budget::Purpose;
 use crate::publish::Publisher;
 use crate::store::{Store, StoreError};
 use crate::stripe::{Client, StripeError};
@@ -36,6 +44,8 @@ pub struct Limits {
     pub span_s: i64,
     /// Events that one sweep may list.
     pub max_events: usize,
+    /// Events that one pass may publish; above it nothing is published and a person decides.
+    pub repair_cap: usize,
     /// How long an event may stay parked before it is drift.
     pub parked_limit: Duration,
     /// How long to wait for another sweep's repair to end.
@@ -49,6 +59,7 @@ pub struct Limits {
 }
 
 /// What it takes to read both sides.
+#[derive(Clone)]
 pub struct Reader {
     pub client: Client,
     pub store: Store,
@@ -59,7 +70,21 @@ pub struct Reader {
 /// What it takes to sweep: reading, and publishing what is missing.
 pub struct Engine<L> {
     pub reader: Reader,
-    pub publisher: Publisher<L>,
+    pub publisher: Arc<Publisher<L>>,
+}
+
+impl<L> Engine<L> {
+    /// The same engine, its calls to Stripe as urgent as `purpose` is.
+    #[must_use]
+    pub fn for_purpose(&self, purpose: Purpose) -> Self {
+        Self {
+            reader: Reader {
+                client: self.reader.client.for_purpose(purpose),
+                ..self.reader.clone()
+            },
+            publisher: Arc::clone(&self.publisher),
+        }
+    }
 }
 
 /// Why a sweep broke off. Its window stays open.

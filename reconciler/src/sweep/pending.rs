@@ -258,6 +258,7 @@ impl<L: EventLog> Engine<L> {
             account: account.cloned(),
             window,
             types: TYPES,
+            delivered: None,
             max_events: MAX_EVENTS,
         };
         let (mut lister, mut found) = (Lister::new(&self.reader.client, query), Vec::new());

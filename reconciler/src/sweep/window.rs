@@ -1,25 +1,37 @@
-//! One window: list → barrier → compare → repair → record, in this order.
+//! One window: list → barrier → compare → repair → record → prove, in this order.
+//!
+//! Invariants: nothing is listed while the processor is behind (a backlog costs no call), and
+//! nothing compared before it has passed what was in the log after listing; what was published is
+//! compared again as soon as it is applied, so that the certificate tells the end and not the
+//! beginning.
 
 use std::fmt;
 
 use chrono::SecondsFormat;
-use shared::diffs::{Comparison, Finding};
-use shared::ids::{AccountId, EventId};
+use shared::diffs::Comparison;
+use shared::ids::AccountId;
 use shared::kafka::producer::EventLog;
-use shared::windows::{self, Rules, Window};
+use shared::windows::Window;
 
 use super::inspect::{Keep, Listed};
+use super::note::Noted;
 use super::{Engine, SweepError};
 use crate::barrier::Lag;
-use crate::evidence::{self, Circumstances};
-use crate::store::ledger;
-use crate::store::sweeps::{self, Counts, Kind, NewFinding, Outcome, Repair};
-use crate::stripe::StripeError;
-use crate::stripe::walk::WalkError;
+use crate::store::certificates;
+use crate::store::sweeps::{self, Counts, Kind, Outcome, Repair};
 
-/// How often one event is published before a person has to look: a processor that answers neither
-/// with a row nor with a dead letter will not do so the next time.
-const MAX_REPAIRS: i64 = 3;
+/// What to sweep.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub kind: Kind,
+    /// `None`: our own.
+    pub account: Option<AccountId>,
+    pub window: Window,
+    /// Seconds before it that can no longer be listed.
+    pub hole: Option<Window>,
+    /// The approved plan that is carried out: its events may be published.
+    pub plan: Option<String>,
+}
 
 /// How one sweep ended.
 #[derive(Debug, Clone)]
@@ -31,13 +43,16 @@ pub struct Report {
     pub comparison: Option<Comparison>,
     /// Set when the processor had not caught up.
     pub lag: Option<Lag>,
+    /// The plan that a person has to approve, when it was too much for one sweep.
+    pub plan: Option<String>,
 }
 
 impl Report {
     /// The window is done: its end may be the next one's begin.
     pub fn is_done(&self) -> bool {
         match self.outcome {
-            Outcome::Complete | Outcome::Repaired => true,
+            // What waits in a plan is no longer this sweep's.
+            Outcome::Complete | Outcome::Repaired | Outcome::Planned => true,
             Outcome::Open | Outcome::Failed => false,
         }
     }
@@ -54,6 +69,7 @@ impl Report {
                 missing = counts.missing,
                 repaired = counts.repaired,
                 lag = self.lag.map(|lag| lag.records),
+                plan = self.plan.as_deref(),
                 "window swept"
             );
         }
@@ -73,56 +89,25 @@ impl fmt::Display for Report {
             self.counts.missing,
             self.counts.repaired,
         )?;
-        match self.lag {
-            Some(lag) => write!(f, "  the processor is {} records behind", lag.records),
-            None => Ok(()),
+        if let Some(lag) = self.lag {
+            write!(f, "  the processor is {} records behind", lag.records)?;
         }
+        if let Some(plan) = &self.plan {
+            write!(
+                f,
+                "  too many for one sweep: nothing was published; look at it with \
+                 `bookend sweep repair --plan {plan}`"
+            )?;
+        }
+        Ok(())
     }
 }
 
 impl<L: EventLog> Engine<L> {
-    /// Sweeps from the tail's cursor up to `lag` before Stripe's now, window by window, moving the
-    /// cursor behind each that is done; ends early at one that is not. Empty: nothing was due.
+    /// Sweeps one window with the cap of one pass; see [`Self::sweep_within`].
     ///
     /// # Errors
-    /// [`SweepError`]; the cursor stands before whatever was not done.
-    pub async fn tail(&self, account: Option<&AccountId>) -> Result<Vec<Report>, SweepError> {
-        let rules = Rules {
-            lag: self.reader.limits.lag_s,
-            overlap: self.reader.limits.overlap_s,
-            span: self.reader.limits.span_s,
-        };
-        let mut reports = Vec::new();
-        // Taken once: a pass has an end, also where each window takes longer than a second.
-        let now = self.reader.client.now().await?;
-        loop {
-            let owner = account.cloned();
-            let cursor = self
-                .reader
-                .store
-                .run("cursor", move |connection| {
-                    sweeps::cursor(connection, owner.as_ref())
-                })
-                .await?;
-            let Some(planned) = windows::next_tail(cursor, now, rules) else {
-                return Ok(reports);
-            };
-            let swept = self
-                .sweep(Kind::Tail, account, planned.window, planned.aged_out)
-                .await?;
-            let done = swept.iter().all(Report::is_done);
-            reports.extend(swept);
-            if !done {
-                return Ok(reports);
-            }
-        }
-    }
-
-    /// Sweeps one window, in halves where it holds more events than one sweep may; stops at the
-    /// first that is not done. `hole`: seconds before it that can no longer be listed.
-    ///
-    /// # Errors
-    /// [`SweepError`]; sweeps that came before are done and recorded.
+    /// [`SweepError`].
     pub async fn sweep(
         &self,
         kind: Kind,
@@ -130,38 +115,55 @@ impl<L: EventLog> Engine<L> {
         window: Window,
         hole: Option<Window>,
     ) -> Result<Vec<Report>, SweepError> {
-        let (mut todo, mut reports, mut hole) = (vec![window], Vec::new(), hole);
-        while let Some(window) = todo.pop() {
-            match self.sweep_one(kind, account, window, hole).await {
-                Ok(report) => {
-                    hole = None;
-                    let done = report.is_done();
-                    reports.push(report);
-                    if !done {
-                        break;
-                    }
-                }
-                Err(SweepError::Stripe(StripeError::Walk(error @ WalkError::TooMany { .. }))) => {
-                    let Some(earlier) = window.earlier_half() else {
-                        return Err(StripeError::Walk(error).into());
-                    };
-                    todo.extend(Window::new(earlier.to(), window.to()));
-                    todo.push(earlier);
-                }
-                Err(error) => return Err(error),
-            }
+        let order = Order {
+            kind,
+            account: account.cloned(),
+            window,
+            hole,
+            plan: None,
+        };
+        let mut left = match kind {
+            // A person asked for all there is.
+            Kind::Backfill => usize::MAX,
+            _ => self.reader.limits.repair_cap,
+        };
+        Ok(self.sweep_within(order, &mut left).await?.0)
+    }
+
+    /// Sweeps one window, in parts where it holds more events than one sweep may; stops at the
+    /// first that is not done. `left`: what may still be published, and what is left of it then.
+    /// Returns also what was listed last, for those who learn from it.
+    ///
+    /// # Errors
+    /// [`SweepError`]; sweeps that came before are done and recorded.
+    pub async fn sweep_within(
+        &self,
+        order: Order,
+        left: &mut usize,
+    ) -> Result<(Vec<Report>, Option<Listed>), SweepError> {
+        let (mut reports, mut last, mut next) = (Vec::new(), None, Some(order));
+        while let Some(order) = next.take() {
+            let (report, listed) = self.sweep_one(&order, *left).await?;
+            *left = left.saturating_sub(report.counts.repaired);
+            let done = report.is_done();
+            reports.push(report);
+            let Some(listed) = listed else { break };
+            next = listed.rest.filter(|_rest| done).map(|window| Order {
+                window,
+                hole: None,
+                ..order
+            });
+            last = Some(listed);
         }
-        Ok(reports)
+        Ok((reports, last))
     }
 
     async fn sweep_one(
         &self,
-        kind: Kind,
-        account: Option<&AccountId>,
-        window: Window,
-        hole: Option<Window>,
-    ) -> Result<Report, SweepError> {
-        let owner = account.cloned();
+        order: &Order,
+        left: usize,
+    ) -> Result<(Report, Option<Listed>), SweepError> {
+        let (owner, kind, window) = (order.account.clone(), order.kind, order.window);
         let sweep = self
             .reader
             .store
@@ -169,24 +171,15 @@ impl<L: EventLog> Engine<L> {
                 sweeps::begin(connection, kind, owner.as_ref(), window)
             })
             .await?;
-        let outcome = self.swept(sweep, kind, account, window, hole).await;
+        let outcome = self.swept(sweep, order, left).await;
         if let Err(error) = &outcome {
             let told = shared::error::chain(error);
+            let failed = move |connection: &mut _| {
+                let nothing = Counts::default();
+                sweeps::finish(connection, sweep, Outcome::Failed, nothing, Some(&told))
+            };
             // The first error tells more than this one, should it fail too.
-            drop(
-                self.reader
-                    .store
-                    .run("fail_sweep", move |connection| {
-                        sweeps::finish(
-                            connection,
-                            sweep,
-                            Outcome::Failed,
-                            Counts::default(),
-                            Some(&told),
-                        )
-                    })
-                    .await,
-            );
+            drop(self.reader.store.run("fail_sweep", failed).await);
         }
         outcome
     }
@@ -194,43 +187,57 @@ impl<L: EventLog> Engine<L> {
     async fn swept(
         &self,
         sweep: i64,
-        kind: Kind,
-        account: Option<&AccountId>,
-        window: Window,
-        hole: Option<Window>,
-    ) -> Result<Report, SweepError> {
-        let listed = self.reader.list(account, window, Keep::Unknown).await?;
-        let _guard = self.repair_lock().await?;
-        let listed_count = listed.ids.len();
-        if let Some(lag) = self.reader.barrier.wait(&self.reader.store).await? {
-            return self.left_open(sweep, window, listed_count, lag).await;
+        order: &Order,
+        left: usize,
+    ) -> Result<(Report, Option<Listed>), SweepError> {
+        let account = order.account.as_ref();
+        let (barrier, store) = (&self.reader.barrier, &self.reader.store);
+        if let Some(lag) = barrier.wait(store).await? {
+            return Ok((self.left_open(sweep, order.window, 0, lag).await?, None));
+        }
+        let listed = self
+            .reader
+            .list(account, order.window, Keep::Unknown)
+            .await?;
+        // Asked before the log's ends are read: what was acknowledged by then lies before them.
+        let attempts = match order.kind {
+            Kind::Backfill => None,
+            _ => Some(self.reader.attempts(account, &listed).await?),
+        };
+        let guard = self.repair_lock().await?;
+        let count = listed.ids.len();
+        if let Some(lag) = barrier.wait(store).await? {
+            return Ok((
+                self.left_open(sweep, listed.window, count, lag).await?,
+                None,
+            ));
         }
         let now = self.reader.client.now().await?;
         let comparison = self.reader.compare(account, &listed, now).await?;
-        let (findings, missing) = self
-            .note(sweep, account, &listed, hole, &comparison)
+        let noted = self
+            .note(sweep, order, &listed, attempts, &comparison, left)
             .await?;
-        let (repairs, refused) = self.repair(account, &listed, findings).await;
+        let (repairs, refused) = self.repair(account, &listed, &noted).await;
         let counts = Counts {
-            listed: listed_count,
-            missing,
+            listed: count,
+            missing: noted.missing,
             repaired: repairs.len(),
         };
-        let outcome = match (missing, &refused) {
-            (0, _) => Outcome::Complete,
-            (_, None) => Outcome::Repaired,
-            (_, Some(_)) => Outcome::Failed,
-        };
         let report = Report {
-            window,
-            outcome,
+            window: listed.window,
+            outcome: outcome(&noted, refused.is_some()),
             counts,
             comparison: Some(comparison),
             lag: None,
+            plan: noted.plan.clone(),
         };
-        self.record(sweep, kind, account, &listed, &report, (repairs, refused))
+        self.record(sweep, order, &report, (repairs, refused))
             .await?;
-        Ok(report)
+        drop(guard);
+        if report.outcome == Outcome::Repaired {
+            self.prove(account, &listed).await?;
+        }
+        Ok((report, Some(listed)))
     }
 
     async fn left_open(
@@ -260,91 +267,8 @@ impl<L: EventLog> Engine<L> {
             counts,
             comparison: None,
             lag: Some(lag),
+            plan: None,
         })
-    }
-
-    /// Writes down every difference; returns the missing events that are to be published with
-    /// their findings' ids, and how many are missing in all.
-    async fn note(
-        &self,
-        sweep: i64,
-        account: Option<&AccountId>,
-        listed: &Listed,
-        hole: Option<Window>,
-        comparison: &Comparison,
-    ) -> Result<(Vec<(i64, EventId)>, usize), SweepError> {
-        let missing: Vec<EventId> = comparison
-            .findings
-            .iter()
-            .filter_map(|finding| match finding {
-                Finding::Missing(id) => Some(id.clone()),
-                Finding::Unlisted(_) | Finding::Dead(_) | Finding::ParkedTooLong(_) => None,
-            })
-            .collect();
-        let topic = self.publisher.topic().to_owned();
-        let since = listed.window.from();
-        let asked = missing.clone();
-        let (hole_since, repaired) = self
-            .reader
-            .store
-            .run("gather_evidence", move |connection| {
-                Ok((
-                    ledger::has_hole_since(connection, &topic, since)?,
-                    sweeps::times_repaired(connection, &asked)?,
-                ))
-            })
-            .await?;
-        let mut rows: Vec<NewFinding> = comparison
-            .findings
-            .iter()
-            .map(|finding| {
-                let event = listed.unknown.get(finding.event_id());
-                let around = Circumstances {
-                    pending_webhooks: event.and_then(|event| event.pending_webhooks),
-                    hole_since,
-                };
-                NewFinding {
-                    verdict: evidence::classify(finding, around),
-                    event_id: Some(finding.event_id().clone()),
-                    object_id: None,
-                    booking_id: None,
-                }
-            })
-            .collect();
-        rows.extend(
-            [hole, listed.aged_out]
-                .into_iter()
-                .flatten()
-                .map(|gone| NewFinding {
-                    verdict: evidence::aged_out(gone.from(), gone.to()),
-                    event_id: None,
-                    object_id: None,
-                    booking_id: None,
-                }),
-        );
-        let (owner, settled) = (account.cloned(), listed.ids.clone());
-        let ids = self
-            .reader
-            .store
-            .run("note_findings", move |connection| {
-                sweeps::close_settled(connection, &settled)?;
-                sweeps::find(connection, sweep, owner.as_ref(), &rows)
-            })
-            .await?;
-        let tried_in_vain = |id: &EventId| {
-            repaired
-                .get(id.as_str())
-                .is_some_and(|times| *times >= MAX_REPAIRS)
-        };
-        let publish = comparison
-            .findings
-            .iter()
-            .zip(ids)
-            .filter(|(finding, _)| matches!(finding, Finding::Missing(_)))
-            .map(|(finding, row)| (row, finding.event_id().clone()))
-            .filter(|(_, id)| !tried_in_vain(id))
-            .collect();
-        Ok((publish, missing.len()))
     }
 
     /// Publishes what is missing. Returns what was acknowledged, and why the rest was not.
@@ -352,35 +276,36 @@ impl<L: EventLog> Engine<L> {
         &self,
         account: Option<&AccountId>,
         listed: &Listed,
-        findings: Vec<(i64, EventId)>,
+        noted: &Noted,
     ) -> (Vec<Repair>, Option<String>) {
-        let events = findings
+        let events = noted
+            .publish
             .iter()
             .filter_map(|(row, id)| Some((*row, listed.unknown.get(id)?)))
             .collect();
         self.publisher.events(account, events).await
     }
 
-    /// One transaction: where the repairs lie, the certificate, the cursor, the sweep's end.
+    /// One transaction: where the repairs lie, the certificate, the sweep's end.
     async fn record(
         &self,
         sweep: i64,
-        kind: Kind,
-        account: Option<&AccountId>,
-        listed: &Listed,
+        order: &Order,
         report: &Report,
         (repairs, refused): (Vec<Repair>, Option<String>),
     ) -> Result<(), SweepError> {
-        let (owner, window, report) = (account.cloned(), listed.window, report.clone());
+        let (owner, report) = (order.account.clone(), report.clone());
+        let oldest = shared::windows::oldest_listed(self.reader.client.now().await?);
+        let noted = order.kind != Kind::Backfill;
         self.reader
             .store
             .run("record_sweep", move |connection| {
-                sweeps::repaired(connection, &repairs)?;
-                if let Some(comparison) = &report.comparison {
-                    sweeps::certify(connection, owner.as_ref(), window, comparison)?;
+                if noted {
+                    sweeps::repaired(connection, &repairs)?;
                 }
-                if kind == Kind::Tail && report.is_done() {
-                    sweeps::move_cursor(connection, owner.as_ref(), window.to())?;
+                if let Some(comparison) = &report.comparison {
+                    let account = owner.as_ref();
+                    certificates::issue(connection, account, report.window, comparison, oldest)?;
                 }
                 sweeps::finish(
                     connection,
@@ -392,5 +317,34 @@ impl<L: EventLog> Engine<L> {
             })
             .await?;
         Ok(())
+    }
+
+    /// Compares once more what was listed, as soon as the processor has applied what was published;
+    /// where it does not in time, a later sweep's certificate tells.
+    async fn prove(&self, account: Option<&AccountId>, listed: &Listed) -> Result<(), SweepError> {
+        let behind = self.reader.barrier.wait(&self.reader.store).await?;
+        if behind.is_some() {
+            return Ok(());
+        }
+        let now = self.reader.client.now().await?;
+        let comparison = self.reader.compare(account, listed, now).await?;
+        let (owner, window) = (account.cloned(), listed.window);
+        let oldest = shared::windows::oldest_listed(now);
+        self.reader
+            .store
+            .run("prove_window", move |connection| {
+                certificates::issue(connection, owner.as_ref(), window, &comparison, oldest)
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+fn outcome(noted: &Noted, refused: bool) -> Outcome {
+    match (noted.missing, &noted.plan, refused) {
+        (0, _, _) => Outcome::Complete,
+        (_, Some(_), _) => Outcome::Planned,
+        (_, None, false) => Outcome::Repaired,
+        (_, None, true) => Outcome::Failed,
     }
 }

@@ -9,11 +9,11 @@ use shared::windows::Window;
 use testbed::stripe::{ApiFault, Fake, FakeConfig, FakeHandle, NewObjectEvent};
 
 use crate::support::http::{Act, Server};
-use crate::support::{intent, now, stripe_settings};
+use crate::support::{intent, now, stripe_settings, unbounded};
 
 fn client(servers: &[&Server]) -> Client {
     let bases = servers.iter().map(|server| server.url.clone()).collect();
-    Client::new(stripe_settings(bases, "rk_test_x")).unwrap()
+    unbounded(stripe_settings(bases, "rk_test_x"))
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn refused_connection_sends_us_to_the_next_address() {
     let there = Server::new(vec![Act::ok("{}")]).await;
     // Port 1 of the loopback has no listener.
     let bases = vec!["http://127.0.0.1:1".to_owned(), there.url.clone()];
-    let client = Client::new(stripe_settings(bases, "rk_test_x")).unwrap();
+    let client = unbounded(stripe_settings(bases, "rk_test_x"));
     client.get("/v1/x", &[], None).await.unwrap();
 }
 
@@ -124,8 +124,7 @@ async fn answer_beyond_its_bound_is_refused_and_not_asked_for_again() {
         body_limit: 1_000,
         ..stripe_settings(vec![server.url.clone()], "rk_test_x")
     };
-    let error = Client::new(settings)
-        .unwrap()
+    let error = unbounded(settings)
         .get("/v1/x", &[], None)
         .await
         .unwrap_err();
@@ -142,8 +141,7 @@ async fn silent_server_costs_one_timeout_an_attempt_and_no_more() {
         ..stripe_settings(vec![server.url.clone()], "rk_test_x")
     };
     let started = Instant::now();
-    let error = Client::new(settings)
-        .unwrap()
+    let error = unbounded(settings)
         .get("/v1/x", &[], None)
         .await
         .unwrap_err();
@@ -158,8 +156,7 @@ async fn errors_tell_neither_the_key_nor_the_address() {
         attempts: 1,
         ..stripe_settings(bases, "rk_test_canary")
     };
-    let error = Client::new(settings)
-        .unwrap()
+    let error = unbounded(settings)
         .get("/v1/x", &[], None)
         .await
         .unwrap_err();
@@ -187,11 +184,12 @@ fn fake_with(events: usize, created: i64) -> FakeHandle {
 }
 
 async fn list(fake: &FakeHandle, window: Window) -> Result<Vec<String>, StripeError> {
-    let client = Client::new(stripe_settings(vec![fake.url()], fake.api_key())).unwrap();
+    let client = unbounded(stripe_settings(vec![fake.url()], fake.api_key()));
     let query = Query {
         account: None,
         window,
         types: &[],
+        delivered: None,
         max_events: 10_000,
     };
     let (mut lister, mut ids) = (Lister::new(&client, query), Vec::new());

@@ -1,8 +1,7 @@
 //! Refetches: what the processor asks for, and what comes of it.
 
 use crate::support::http::{Act, Server};
-use crate::support::{Rig, intent, now, stripe_settings};
-use reconciler::stripe::Client;
+use crate::support::{Rig, intent, now, stripe_settings, unbounded};
 use testbed::stripe::ApiFault;
 
 fn wish(rig: &Rig, object: &str, kind: &str, tied_at: i64) {
@@ -105,7 +104,7 @@ async fn second_in_doubt_must_have_passed_by_stripes_clock() {
     let body = intent("pi_1", "succeeded", 7).to_string();
     let server = Server::new(vec![Act::ok(&body)]).await;
     let mut engine = rig.engine().await;
-    engine.reader.client = Client::new(stripe_settings(vec![server.url], "rk_test_x")).unwrap();
+    engine.reader.client = unbounded(stripe_settings(vec![server.url], "rk_test_x"));
     let early = engine.refetch().await.unwrap();
     assert_eq!((early.done, rig.topic.count().await), (0, 0));
     assert_eq!(state(&rig), "pending");

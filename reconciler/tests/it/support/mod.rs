@@ -12,7 +12,7 @@ use std::time::Duration;
 use reconciler::barrier::Barrier;
 use reconciler::publish::Publisher;
 use reconciler::store::Store;
-use reconciler::stripe::{self, Client};
+use reconciler::stripe::{self, Budget, Client};
 use reconciler::sweep::{Engine, Limits, Reader};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -48,17 +48,16 @@ impl Rig {
     pub(crate) async fn engine_with<L: EventLog>(&self, log: Arc<L>, limits: Limits) -> Engine<L> {
         Engine {
             reader: self.reader(limits).await,
-            publisher: Publisher::new(log, self.topic.name.clone(), 10_000),
+            publisher: Arc::new(Publisher::new(log, self.topic.name.clone(), 10_000)),
         }
     }
 
     pub(crate) async fn reader(&self, limits: Limits) -> Reader {
         Reader {
-            client: Client::new(stripe_settings(
+            client: unbounded(stripe_settings(
                 vec![self.stripe.url()],
                 self.stripe.api_key(),
-            ))
-            .unwrap(),
+            )),
             store: Store::connect(SecretString::from(self.database.reconciler_url()))
                 .await
                 .unwrap(),
@@ -121,6 +120,7 @@ pub(crate) fn limits() -> Limits {
         overlap_s: 60,
         span_s: 40 * 86_400,
         max_events: 10_000,
+        repair_cap: 10_000,
         parked_limit: Duration::from_secs(3_600),
         lock_patience: Duration::from_secs(20),
         pending_after: Duration::ZERO,
@@ -135,9 +135,13 @@ pub(crate) fn stripe_settings(bases: Vec<String>, key: &str) -> stripe::Settings
         key: SecretString::from(key),
         timeout: Duration::from_secs(2),
         attempts: 4,
-        per_second: 1_000,
         body_limit: 8 * 1024 * 1024,
     }
+}
+
+/// A client that calls as often as it likes.
+pub(crate) fn unbounded(settings: stripe::Settings) -> Client {
+    Client::new(settings, Budget::Unbounded).unwrap()
 }
 
 pub(crate) fn now() -> i64 {

@@ -1,10 +1,10 @@
-//! When the next call may be sent: a token bucket, as the instant at which it is full again.
+//! When the next repair may be published: a token bucket, as the instant at which it is full again.
 //!
-//! Keeps: over any stretch of time no more calls are granted than rate · time + burst, and a call
-//! that Stripe refused for its rate holds back the calls of everyone.
+//! Keeps: over any stretch of time no more records are granted than rate · time + burst, so that
+//! live traffic is not drowned.
 //!
-//! Deliberately absent: the clock and the waiting; see [`super::client`].
-//! Source of the limits: <https://docs.stripe.com/rate-limits> (25 reads a second an endpoint).
+//! Deliberately absent: the clock and the waiting; calls to Stripe, which all processes share
+//! ([`crate::budget`]).
 
 use std::time::{Duration, Instant};
 
@@ -28,19 +28,13 @@ impl Pace {
         }
     }
 
-    /// Takes one token at `now` and tells how long to wait before the call may be sent; zero when
+    /// Takes one token at `now` and tells how long to wait before the record may be sent; zero when
     /// the bucket held one. The token is taken either way: callers queue in the order they ask.
     pub fn reserve(&mut self, now: Instant) -> Duration {
         let due = self.due.map_or(now, |due| due.max(now));
         self.due = due.checked_add(self.interval).or(Some(due));
         due.saturating_duration_since(now)
             .saturating_sub(self.tolerance)
-    }
-
-    /// Lets nobody call before `now + pause`: Stripe said that we are too fast.
-    pub fn hold(&mut self, now: Instant, pause: Duration) {
-        let until = now.checked_add(pause + self.tolerance).unwrap_or(now);
-        self.due = Some(self.due.map_or(until, |due| due.max(until)));
     }
 }
 
@@ -49,14 +43,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_beyond_the_burst_are_spread_by_the_rate() {
+    fn records_beyond_the_burst_are_spread_by_the_rate() {
         let (mut pace, now) = (Pace::new(10, 3), Instant::now());
         let waits: Vec<u128> = (0..6).map(|_| pace.reserve(now).as_millis()).collect();
         assert_eq!(waits, [0, 0, 0, 100, 200, 300]);
     }
 
     #[test]
-    fn no_second_grants_more_than_rate_and_burst() {
+    fn no_second_publishes_more_than_rate_and_burst() {
         let (mut pace, start) = (Pace::new(25, 5), Instant::now());
         let mut granted: Vec<Duration> = Vec::new();
         for ms in 0..2_000 {
@@ -77,12 +71,5 @@ mod tests {
         let later = now + Duration::from_secs(3_600);
         let waits: Vec<u128> = (0..3).map(|_| pace.reserve(later).as_millis()).collect();
         assert_eq!(waits, [0, 0, 100]);
-    }
-
-    #[test]
-    fn refusal_for_its_rate_holds_back_everyone() {
-        let (mut pace, now) = (Pace::new(10, 5), Instant::now());
-        pace.hold(now, Duration::from_secs(2));
-        assert_eq!(pace.reserve(now), Duration::from_secs(2));
     }
 }

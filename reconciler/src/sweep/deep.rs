@@ -1,0 +1,74 @@
+//! The deep sweep: everything that Stripe still lists, once a day, piece by piece.
+//!
+//! Invariants: a piece is behind the cursor only when it is done; a pass that was interrupted goes on
+//! where it stood, also in another process.
+
+use std::time::Duration;
+
+use shared::ids::AccountId;
+use shared::kafka::producer::EventLog;
+use shared::windows::{self, Pass};
+
+use super::window::{Order, Report};
+use super::{Engine, SweepError};
+use crate::store::cursors;
+use crate::store::sweeps::Kind;
+
+impl<L: EventLog> Engine<L> {
+    /// Sweeps the next piece of an account's pass; `None`: none is due. `every`: from the end of one
+    /// pass's span to the end of the next one's. `left`: what the pass may still publish.
+    ///
+    /// # Errors
+    /// [`SweepError`]; the piece is swept again.
+    pub async fn deep_step(
+        &self,
+        account: Option<&AccountId>,
+        every: Duration,
+        left: &mut usize,
+    ) -> Result<Option<Vec<Report>>, SweepError> {
+        let (store, limits) = (&self.reader.store, &self.reader.limits);
+        let owner = account.cloned();
+        let pass = store
+            .run("deep_pass", move |connection| {
+                cursors::pass(connection, Kind::Deep, owner.as_ref())
+            })
+            .await?;
+        let now = self.reader.client.now().await?;
+        let every = i64::try_from(every.as_secs()).unwrap_or(i64::MAX);
+        let Some(piece) = windows::next_piece(pass, now, limits.lag_s, limits.span_s, every) else {
+            return Ok(None);
+        };
+        if pass.map(|pass| pass.target) != Some(piece.pass.target) {
+            *left = limits.repair_cap;
+        }
+        if let Some(gone) = piece.aged_out {
+            // The tail, which has been there, says what of it was never proven.
+            tracing::warn!(
+                from = gone.from(),
+                to = gone.to(),
+                "the deep sweep came too late for a span"
+            );
+        }
+        let order = Order {
+            kind: Kind::Deep,
+            account: account.cloned(),
+            window: piece.window,
+            hole: None,
+            plan: None,
+        };
+        let (reports, _listed) = self.sweep_within(order, left).await?;
+        if reports.iter().all(Report::is_done) {
+            let (owner, to) = (account.cloned(), piece.window.to());
+            let pass = Pass {
+                position: to,
+                ..piece.pass
+            };
+            store
+                .run("deep_done", move |connection| {
+                    cursors::note_pass(connection, Kind::Deep, owner.as_ref(), pass)
+                })
+                .await?;
+        }
+        Ok(Some(reports))
+    }
+}
