@@ -132,7 +132,11 @@ mod tests {
                 503 => Answered::Unavailable,
                 _ => Answered::Refused,
             };
-            assert_eq!(found.map(|(_, answered)| *answered), Some(answered), "{way:?}");
+            assert_eq!(
+                found.map(|(_, answered)| *answered),
+                Some(answered),
+                "{way:?}"
+            );
         }
     }
 

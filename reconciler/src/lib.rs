@@ -11,6 +11,7 @@
 pub mod barrier;
 pub mod commands;
 pub mod config;
+pub mod counted;
 pub mod evidence;
 pub mod metrics;
 pub mod parts;

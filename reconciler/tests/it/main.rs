@@ -12,6 +12,7 @@
 
 mod client;
 mod commands;
+mod counted;
 mod end_to_end;
 mod holes;
 mod pending;

@@ -106,7 +106,13 @@ impl Drop for TestTopics {
     fn drop(&mut self) {
         let later = self.later();
         // What is not there is no error.
-        let names = [&*self.events, &*self.dead, &*self.bookings, &*self.stats, &*later];
+        let names = [
+            &*self.events,
+            &*self.dead,
+            &*self.bookings,
+            &*self.stats,
+            &*later,
+        ];
         // The cluster may be the one that the test has stopped.
         if let Err(error) = delete(&self.brokers, &names) {
             eprintln!("testbed: {error}");
