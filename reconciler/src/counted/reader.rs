@@ -21,7 +21,8 @@ use super::{Counted, GRACE_S, counted};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most records of one read.
 const MOST_RECORDS: usize = 200_000;
-/// How long after a span a record may still be read that tells of it: a broker may have been away.
+/// How long after a span a record may still come that tells of it: a broker may have been away.
+/// The log lies in the order of time but for what clocks differ by, which is far less.
 const LATE_S: i64 = 3_600;
 
 /// Why nothing is known of a span.

@@ -64,8 +64,9 @@ async fn stats_topic() -> (Topic, Producer, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_are_found_by_time_and_added_up_over_instances() {
     let (_topic, producer, name) = stats_topic().await;
-    append(&producer, &name, &minutes("a", 600)).await;
-    append(&producer, &name, &minutes("b", 60)).await;
+    let mut records = [minutes("a", 600), minutes("b", 60)].concat();
+    records.sort_by_key(|stats| stats.to);
+    append(&producer, &name, &records).await;
     let reader = reader(&name);
     let early = reader.counted(span(0, 600)).await.unwrap();
     assert!(early.complete, "{early:?}");

@@ -20,4 +20,5 @@ mod refetch;
 mod standby;
 mod support;
 mod tail;
+mod volume;
 mod window;
