@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::secrets::CurrentSecrets;
+use crate::stats::{Reporter, Telling, instance};
 use crate::watch::{self, Watched};
 use crate::webhook::{Parts, receive};
 
@@ -61,6 +62,7 @@ async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Res
         in_flight: Arc::new(Semaphore::new(config.max_in_flight)),
         metrics: metrics.clone(),
     });
+    let mut reporter = Reporter::new(telling(config, &producer, &metrics), instance());
     let server = build(listener, parts, Limits::of(config), metrics.clone())?;
     let handle = server.handle();
     let running = actix_web::rt::spawn(server);
@@ -76,6 +78,7 @@ async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Res
     let ended = tokio::select! {
         () = ops.stop.wait() => Ok(()),
         failed = watch::until_fatal(watched) => Err(failed),
+        () = reporter.tell_every(config.stats_interval) => Ok(()),
     };
     ops.health.set_unready("kafka", "stopping");
     // Graceful: no new connections, requests in flight are answered.
@@ -84,6 +87,8 @@ async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Res
         .await
         .context("the listener's task failed")?
         .context("the listener failed")?;
+    // Nobody is answered any more: what is counted now is all.
+    reporter.tell_last().await;
     let flushed = web::block(move || producer.flush(Duration::from_secs(5))).await?;
     if let Err(error) = flushed {
         tracing::warn!(
@@ -93,6 +98,15 @@ async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Res
     }
     tracing::info!("ingestor stopped");
     Ok(ended?)
+}
+
+fn telling(config: &Config, producer: &Arc<Producer>, metrics: &Metrics) -> Telling<Producer> {
+    Telling {
+        log: Arc::clone(producer),
+        topic: config.topics.stats_topic.clone(),
+        clock: Arc::new(SystemClock),
+        tally: metrics.tally(),
+    }
 }
 
 /// Waits until the brokers know the topic and it is fit; refuses an unfit one at once.

@@ -8,6 +8,7 @@ use clap::Args;
 use shared::config::{CommonArgs, KafkaArgs, Problems, Refused, WebhookSecrets, duration};
 use shared::kafka::{KafkaSettings, MAX_RECORD_BYTES};
 use shared::signature::Secrets;
+use shared::stats::LONGEST_INTERVAL_S;
 
 use crate::body::BodyLimits;
 
@@ -57,6 +58,9 @@ pub struct IngestorArgs {
     /// How long requests in flight may take when stopping.
     #[arg(long, env = "DRAIN_TIMEOUT", default_value = "20s", value_parser = duration)]
     pub drain_timeout: Duration,
+    /// Pause between two records of counts.
+    #[arg(long, env = "STATS_INTERVAL", default_value = "60s", value_parser = duration)]
+    pub stats_interval: Duration,
 }
 
 /// Settings that hold together.
@@ -88,6 +92,8 @@ pub struct Config {
     pub max_in_flight: usize,
     /// Bound of the drain.
     pub drain_timeout: Duration,
+    /// Pause between two records of counts.
+    pub stats_interval: Duration,
 }
 
 impl IngestorArgs {
@@ -115,6 +121,10 @@ impl IngestorArgs {
         if self.append_deadline > Duration::from_secs(5) || self.append_deadline.is_zero() {
             problems
                 .add("APPEND_DEADLINE must lie above 0 and not above 5s: Stripe wants its answer");
+        }
+        let longest = Duration::from_secs(LONGEST_INTERVAL_S.unsigned_abs());
+        if !(Duration::from_secs(1)..=longest).contains(&self.stats_interval) {
+            problems.add("STATS_INTERVAL must lie between 1s and 60s: its readers rely on it");
         }
         for (name, value) in [
             ("MAX_CONNECTIONS", self.max_connections),
@@ -148,6 +158,7 @@ impl IngestorArgs {
             max_connections: self.max_connections,
             max_in_flight: self.max_in_flight,
             drain_timeout: self.drain_timeout,
+            stats_interval: self.stats_interval,
         })
     }
 }

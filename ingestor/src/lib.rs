@@ -10,5 +10,7 @@ pub mod metrics;
 pub mod outcome;
 pub mod record;
 pub mod secrets;
+pub mod stats;
+pub mod tally;
 pub mod watch;
 pub mod webhook;

@@ -1,11 +1,13 @@
 //! The ingestor's counters. Labels are closed sets: never an id, a type or an address.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, UpDownCounter};
 
 use crate::outcome::Outcome;
+use crate::tally::Tally;
 
 /// Every instrument of this service.
 #[derive(Debug, Clone)]
@@ -15,6 +17,7 @@ pub struct Metrics {
     connections: UpDownCounter<i64>,
     reload_failures: Counter<u64>,
     in_flight: Gauge<i64>,
+    tally: Arc<Tally>,
 }
 
 impl Metrics {
@@ -49,11 +52,19 @@ impl Metrics {
                 .i64_gauge("bookend_producer_records_in_flight")
                 .with_description("Records handed to the producer and not yet reported on.")
                 .build(),
+            tally: Arc::new(Tally::default()),
         }
+    }
+
+    /// The same counts, for those who tell them.
+    #[must_use]
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
     }
 
     /// A request was answered.
     pub fn answered(&self, outcome: &Outcome, after: Duration) {
+        self.tally.count(outcome.label());
         let labels = [KeyValue::new("outcome", outcome.label())];
         self.received.add(1, &labels);
         self.ack.record(after.as_secs_f64(), &labels);

@@ -49,7 +49,7 @@ impl Outcome {
         }
     }
 
-    /// Label of `bookend_webhook_received_total`; a closed set.
+    /// Label of `bookend_webhook_received_total`; a closed set, known to [`shared::stats::LABELS`].
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
@@ -83,6 +83,7 @@ mod tests {
     use std::time::Duration;
 
     use rdkafka::error::KafkaError;
+    use shared::stats::{Answered, LABELS};
 
     use super::*;
 
@@ -97,6 +98,46 @@ mod tests {
             assert_eq!(Outcome::NotStored(error).status(), 503);
         }
         assert_eq!(Outcome::Overloaded.status(), 503);
+    }
+
+    #[test]
+    fn every_way_to_end_has_its_place_in_the_counts() {
+        let refusals = [
+            Refusal::NoHeader,
+            Refusal::BadHeader,
+            Refusal::EmptyBody,
+            Refusal::HmacMismatch,
+            Refusal::TooOld(1),
+            Refusal::FromTheFuture(1),
+        ];
+        let errors = [
+            AppendError::Overloaded,
+            AppendError::TooLarge,
+            AppendError::Deadline(Duration::from_secs(5)),
+            AppendError::Failed(KafkaError::Canceled),
+            AppendError::Fatal(KafkaError::Canceled),
+        ];
+        let others = [
+            Outcome::TooLarge,
+            Outcome::TooSlow,
+            Outcome::Broken,
+            Outcome::Overloaded,
+        ];
+        let ways = refusals.into_iter().map(Outcome::Refused);
+        let ways = ways.chain(errors.into_iter().map(Outcome::NotStored));
+        for way in ways.chain(others) {
+            let found = LABELS.iter().find(|(label, _)| *label == way.label());
+            let answered = match way.status() {
+                200 => Answered::Stored,
+                503 => Answered::Unavailable,
+                _ => Answered::Refused,
+            };
+            assert_eq!(
+                found.map(|(_, answered)| *answered),
+                Some(answered),
+                "{way:?}"
+            );
+        }
     }
 
     #[test]

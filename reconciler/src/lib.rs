@@ -12,6 +12,7 @@ pub mod barrier;
 pub mod budget;
 pub mod commands;
 pub mod config;
+pub mod counted;
 pub mod evidence;
 pub mod lateness;
 pub mod metrics;

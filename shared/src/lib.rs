@@ -18,5 +18,6 @@ pub mod money;
 pub mod routing;
 pub mod runtime;
 pub mod signature;
+pub mod stats;
 pub mod telemetry;
 pub mod windows;

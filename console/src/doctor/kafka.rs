@@ -55,6 +55,9 @@ fn wanted(settings: &Settings, service: Option<Service>) -> Vec<Wanted> {
     };
     let topics = &settings.topics;
     let mut wanted = vec![one(&topics.events_topic, Some(topics.events_partitions))];
+    if service.is_none_or(|service| service != Service::Processor) {
+        wanted.push(one(&topics.stats_topic, None));
+    }
     if service.is_none_or(|service| service == Service::Processor) {
         wanted.push(one(&topics.dead_topic, None));
         wanted.push(one(&topics.bookings_topic, None));

@@ -17,6 +17,7 @@ fn examine(ledger: &Ledger, topics: &TestTopics, base: &str, other: &[(&str, &st
         ("EVENTS_TOPIC", topics.events.as_str()),
         ("DEAD_TOPIC", topics.dead.as_str()),
         ("BOOKINGS_TOPIC", topics.bookings.as_str()),
+        ("STATS_TOPIC", topics.stats.as_str()),
         ("STRIPE_LIVEMODE", "false"),
         ("STRIPE_API_KEY", "rk_test_0123456789"),
         ("STRIPE_API_BASE", base),

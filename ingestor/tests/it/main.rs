@@ -17,4 +17,5 @@ mod client;
 mod faults;
 mod process;
 mod stand;
+mod stats;
 mod topic;

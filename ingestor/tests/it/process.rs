@@ -15,15 +15,21 @@ use crate::topic::records;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-fn start(dir: &Path, topics: &TestTopics, secrets: (&str, &str)) -> Service {
-    let mut service = ServiceBuilder::new("ingestor")
+pub(crate) fn builder(topics: &TestTopics) -> ServiceBuilder {
+    ServiceBuilder::new("ingestor")
         .env("KAFKA_BROKERS", &topics.brokers)
         .env("EVENTS_TOPIC", &topics.events)
-        .env(secrets.0, secrets.1)
-        .spawn(dir)
-        .expect("ingestor starts");
+        .env("STATS_TOPIC", &topics.stats)
+}
+
+pub(crate) fn ready(dir: &Path, builder: ServiceBuilder) -> Service {
+    let mut service = builder.spawn(dir).expect("ingestor starts");
     service.wait_ready(PATIENCE).expect("ingestor is ready");
     service
+}
+
+fn start(dir: &Path, topics: &TestTopics, secrets: (&str, &str)) -> Service {
+    ready(dir, builder(topics).env(secrets.0, secrets.1))
 }
 
 pub(crate) fn with_secret(dir: &Path, topics: &TestTopics) -> Service {
@@ -144,6 +150,7 @@ fn a_weak_secret_is_refused_by_name_and_never_shown() {
         .env("DEPLOYMENT", "development")
         .env("KAFKA_BROKERS", "127.0.0.1:1")
         .env("MAX_BODY_BYTES", "7")
+        .env("STATS_INTERVAL", "61s")
         .env("STRIPE_WEBHOOK_SECRETS", "endpoint_a=whsec_feeble")
         .output()
         .expect("ingestor runs");
@@ -151,5 +158,6 @@ fn a_weak_secret_is_refused_by_name_and_never_shown() {
     assert_eq!(output.status.code(), Some(78), "{told}");
     assert!(told.contains("endpoint_a"), "{told}");
     assert!(told.contains("MAX_BODY_BYTES"), "{told}");
+    assert!(told.contains("STATS_INTERVAL"), "{told}");
     assert!(!told.contains("feeble"), "{told}");
 }

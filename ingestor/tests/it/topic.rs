@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Headers;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use shared::stats::Stats;
 use testbed::testing::{TestTopics, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,6 +19,21 @@ pub(crate) struct Record {
 }
 
 pub(crate) fn records(topics: &TestTopics) -> Vec<Record> {
+    read(topics, &topics.events, 12)
+}
+
+/// What each instance told of itself so far, in its order.
+pub(crate) fn counts(topics: &TestTopics) -> Vec<Stats> {
+    let records = read(topics, &topics.stats, 1);
+    let told = records.into_iter().map(|record| {
+        let stats = Stats::read(&record.value).expect("readable");
+        assert_eq!(record.key, stats.instance);
+        stats
+    });
+    told.collect()
+}
+
+fn read(topics: &TestTopics, topic: &str, partitions: i32) -> Vec<Record> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &topics.brokers)
         .set("group.id", "reading")
@@ -27,14 +43,14 @@ pub(crate) fn records(topics: &TestTopics) -> Vec<Record> {
         .expect("consumer");
     let mut list = TopicPartitionList::new();
     let mut wanted = 0;
-    for partition in 0..12 {
+    for partition in 0..partitions {
         let (low, high) = eventually(PATIENCE, "watermarks", || {
             consumer
-                .fetch_watermarks(&topics.events, partition, Duration::from_secs(5))
+                .fetch_watermarks(topic, partition, Duration::from_secs(5))
                 .ok()
         });
         wanted += usize::try_from(high - low).expect("a number of records");
-        list.add_partition_offset(&topics.events, partition, Offset::Beginning)
+        list.add_partition_offset(topic, partition, Offset::Beginning)
             .expect("partition");
     }
     consumer.assign(&list).expect("assigned");

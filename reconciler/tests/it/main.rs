@@ -12,6 +12,7 @@
 
 mod client;
 mod commands;
+mod counted;
 mod end_to_end;
 mod holes;
 mod pending;
@@ -19,4 +20,5 @@ mod refetch;
 mod standby;
 mod support;
 mod tail;
+mod volume;
 mod window;

@@ -92,6 +92,9 @@ pub struct KafkaArgs {
     /// Topic of the facts for other services.
     #[arg(long, env = "BOOKINGS_TOPIC", default_value = "booking.events")]
     pub bookings_topic: String,
+    /// Topic of the ingestors' counts.
+    #[arg(long, env = "STATS_TOPIC", default_value = "ingestor.stats")]
+    pub stats_topic: String,
     /// Partitions of the events topic, chosen once.
     #[arg(long, env = "EVENTS_PARTITIONS", default_value_t = 12)]
     pub events_partitions: usize,

@@ -5,6 +5,8 @@
 
 mod answer;
 mod parking;
+mod proc;
+mod sweep;
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
@@ -12,17 +14,18 @@ use serde_json::{Map, Value, json};
 use crate::stack::leftovers::home;
 use answer::Answer;
 use parking::Parking;
+use sweep::Sweep;
 
 /// Runs the benchmarks and prints their figures beside their floors.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchArgs {
-    /// Only this part: `answer` or `parking`.
-    #[arg(long, value_parser = ["answer", "parking"])]
+    /// Only this part: `answer`, `parking` or `sweep`.
+    #[arg(long, value_parser = ["answer", "parking", "sweep"])]
     pub part: Option<String>,
-    /// `answer`: events a second.
+    /// `answer`, `sweep`: live events a second.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=20_000))]
     pub rate: u64,
-    /// `answer`: seconds.
+    /// `answer`, `sweep`: seconds of live load.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub seconds: u64,
     /// `parking`: events of each of the thousand bookings.
@@ -31,6 +34,9 @@ pub struct BenchArgs {
     /// `parking`: runs of each kind.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
     pub runs: u64,
+    /// `sweep`: events in thirty days.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(20_000..=10_000_000))]
+    pub listed: u64,
 }
 
 /// What one part found.
@@ -61,6 +67,14 @@ impl BenchArgs {
                 runs: self.runs,
             };
             parts.push(tokio::task::spawn_blocking(move || parking.run()).await??);
+        }
+        if wanted("sweep") {
+            let sweep = Sweep {
+                events: self.listed,
+                rate: self.rate,
+                seconds: self.seconds,
+            };
+            parts.push(sweep.run().await?);
         }
         let passed = parts.iter().all(|part| part.passed);
         let mut result = Map::new();

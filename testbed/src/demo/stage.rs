@@ -31,7 +31,8 @@ pub struct Stage {
     pub reconciler: Service,
     /// Postgres.
     pub postgres: Postgres,
-    _kafka: Kafka,
+    /// Kafka.
+    pub kafka: Kafka,
     /// The file the ingestor reads its signing secrets from.
     pub secrets: PathBuf,
     /// The superuser's URL.
@@ -106,7 +107,7 @@ impl Stage {
             processor,
             reconciler,
             postgres,
-            _kafka: kafka,
+            kafka,
             secrets,
             database,
             _dir: dir,

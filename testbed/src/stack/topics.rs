@@ -29,16 +29,10 @@ impl Topic {
         Self::kept(name, partitions, "3888000000")
     }
 
-    /// A topic of facts for other services: kept 35 days.
+    /// A topic of facts for other services, or of counts: kept 35 days, longer than Stripe lists.
     #[must_use]
     pub fn facts(name: impl Into<String>, partitions: i32) -> Self {
         Self::kept(name, partitions, "3024000000")
-    }
-
-    /// A topic of samples that lose their worth soon: kept 7 days.
-    #[must_use]
-    pub fn samples(name: impl Into<String>, partitions: i32) -> Self {
-        Self::kept(name, partitions, "604800000")
     }
 
     /// Never compacted, bounded by time and not by size, records up to 6 MiB.
@@ -63,7 +57,7 @@ pub fn standard() -> Vec<Topic> {
         Topic::events("stripe.events", 12),
         Topic::events("stripe.events.dead", 12),
         Topic::facts("booking.events", 12),
-        Topic::samples("ingestor.stats", 1),
+        Topic::facts("ingestor.stats", 1),
     ]
 }
 

@@ -23,6 +23,7 @@ mod signing;
 mod stats;
 mod story;
 mod truth;
+pub mod volume;
 mod world;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

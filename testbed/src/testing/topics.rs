@@ -21,12 +21,14 @@ pub struct TestTopics {
     pub dead: String,
     /// For BOOKINGS_TOPIC.
     pub bookings: String,
+    /// For STATS_TOPIC.
+    pub stats: String,
     /// For CONSUMER_GROUP.
     pub group: String,
 }
 
 impl TestTopics {
-    /// Creates the three topics, twelve partitions each.
+    /// Creates the topics: one partition for the counts, twelve for each other.
     ///
     /// # Panics
     /// When there is no Kafka, or it refuses.
@@ -46,6 +48,7 @@ impl TestTopics {
             events: format!("{name}.events"),
             dead: format!("{name}.dead"),
             bookings: format!("{name}.bookings"),
+            stats: format!("{name}.stats"),
             group: name,
             brokers,
         };
@@ -53,6 +56,7 @@ impl TestTopics {
             Topic::events(&topics.events, PARTITIONS),
             Topic::events(&topics.dead, PARTITIONS),
             Topic::facts(&topics.bookings, PARTITIONS),
+            Topic::facts(&topics.stats, 1),
         ];
         if let Err(error) = create(&topics.brokers, &wanted) {
             panic!("{error}");
@@ -102,7 +106,13 @@ impl Drop for TestTopics {
     fn drop(&mut self) {
         let later = self.later();
         // What is not there is no error.
-        let names = [&*self.events, &*self.dead, &*self.bookings, &*later];
+        let names = [
+            &*self.events,
+            &*self.dead,
+            &*self.bookings,
+            &*self.stats,
+            &*later,
+        ];
         // The cluster may be the one that the test has stopped.
         if let Err(error) = delete(&self.brokers, &names) {
             eprintln!("testbed: {error}");

@@ -28,3 +28,4 @@ mod seeds;
 mod signing;
 mod thin;
 mod truths;
+mod volume;

@@ -36,6 +36,11 @@ impl Database {
         Self(tokio::task::spawn_blocking(create).await.unwrap())
     }
 
+    /// The owner's URL.
+    pub(crate) fn url(&self) -> String {
+        self.0.url()
+    }
+
     /// As the reconciler connects: with the reconciler's rights and no others.
     pub(crate) fn reconciler_url(&self) -> String {
         self.url_as("bookend_reconciler")
