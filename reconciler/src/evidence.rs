@@ -14,6 +14,8 @@
 use serde_json::json;
 use shared::diffs::Finding;
 
+use crate::counted::Counted;
+
 /// The classes, as the findings' column names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
@@ -83,9 +85,22 @@ pub struct Answers {
     pub complete: bool,
 }
 
+impl From<&Counted> for Answers {
+    fn from(counted: &Counted) -> Self {
+        Self {
+            refused: counted.refused.saturating_add(counted.unavailable),
+            complete: counted.complete,
+        }
+    }
+}
+
 /// What is known around a missing event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Circumstances {
+    /// When it was created, and when Stripe was asked: what was answered between is what counts.
+    /// Both by Stripe's clock, in seconds since 1970.
+    pub created: Option<i64>,
+    pub asked_at: i64,
     /// Deliveries that Stripe still tries, over all endpoints; shown, never decisive.
     pub pending_webhooks: Option<i64>,
     /// The hole in the log that may have held it.
@@ -166,6 +181,8 @@ fn told(around: Circumstances) -> serde_json::Map<String, serde_json::Value> {
         Delivered::NotTold => None,
     };
     let told = [
+        ("created", json!(around.created)),
+        ("asked_at", json!(around.asked_at)),
         ("delivery_success", json!(delivery_success)),
         ("endpoints", json!(around.endpoints)),
         ("log_hole", json!(around.hole)),
@@ -182,6 +199,25 @@ fn told(around: Circumstances) -> serde_json::Map<String, serde_json::Value> {
     told.into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
+}
+
+/// What a finding's evidence told, where its class hangs on the ingestors' counts alone and they
+/// were not all there when it was written: a record of counts comes up to a minute later.
+pub fn undecided(evidence: &serde_json::Value) -> Option<Circumstances> {
+    let number = |name: &str| evidence.get(name)?.as_i64();
+    let endpoints = usize::try_from(number("endpoints")?).ok()?;
+    let failed = evidence.get("delivery_success")?.as_bool() == Some(false);
+    let told = evidence.get("answers_complete").and_then(serde_json::Value::as_bool);
+    let hangs = failed && endpoints == 1 && told != Some(true);
+    hangs.then(|| Circumstances {
+        created: number("created"),
+        asked_at: number("asked_at").unwrap_or_default(),
+        pending_webhooks: number("pending_webhooks"),
+        hole: number("log_hole"),
+        delivered: Delivered::No,
+        endpoints: Some(endpoints),
+        answers: None,
+    })
 }
 
 /// The verdict on an object whose state at Stripe is not the one we believe.
@@ -251,6 +287,8 @@ mod tests {
         ];
         for (delivered, endpoints, hole, answers, expected) in table {
             let around = Circumstances {
+                created: Some(5),
+                asked_at: 9,
                 pending_webhooks: Some(1),
                 hole,
                 delivered,
@@ -277,6 +315,33 @@ mod tests {
             evidence.get("candidates").unwrap(),
             &json!(["never_delivered", "refused_by_us"])
         );
+    }
+
+    #[test]
+    fn what_hangs_on_counts_that_were_not_there_yet_is_judged_again_by_them() {
+        let around = Circumstances {
+            created: Some(5),
+            asked_at: 9,
+            pending_webhooks: Some(1),
+            hole: None,
+            delivered: Delivered::No,
+            endpoints: Some(1),
+            answers: counted(0, false),
+        };
+        let first = verdict(around);
+        let mut again = undecided(&first.evidence).unwrap();
+        assert_eq!((again.created, again.asked_at), (Some(5), 9));
+        again.answers = counted(2, true);
+        let second = verdict(again);
+        assert_eq!(second.kind, Gap::RefusedByUs);
+        assert!(undecided(&second.evidence).is_none(), "it is decided now");
+        for other in [
+            Circumstances { endpoints: Some(2), ..around },
+            Circumstances { endpoints: None, ..around },
+            Circumstances { delivered: Delivered::Yes, ..around },
+        ] {
+            assert!(undecided(&verdict(other).evidence).is_none(), "{other:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use shared::kafka::topics::{self, TopicError, Wanted};
 
 use crate::barrier::{Barrier, BarrierError};
 use crate::config::{Accounts, Config};
+use crate::counted::StatsReader;
 use crate::publish::Publisher;
 use crate::store::{Store, StoreError, ledger};
 use crate::stripe::{Budget, Client, StripeError};
@@ -98,6 +99,10 @@ pub async fn reader(config: &Config) -> Result<Reader, PartsError> {
         client: Client::new(config.stripe.clone(), budget)?,
         store: Store::connect(config.database.clone()).await?,
         barrier: Barrier::new(&client, topic, partitions, patience)?,
+        stats: Some(StatsReader::new(
+            config.kafka.clone(),
+            config.stats_topic.clone(),
+        )),
         limits: config.limits.clone(),
     })
 }

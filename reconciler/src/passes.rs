@@ -32,6 +32,7 @@ pub async fn all<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Met
         () = live::plans(config, engine, metrics) => {}
         () = background::deeps(config, &quiet, metrics) => {}
         () = background::senders(config, &quiet, metrics) => {}
+        () = background::classes(config, &quiet, metrics) => {}
         () = background::figures(config, &quiet, metrics) => {}
         () = watch(engine) => {}
     }

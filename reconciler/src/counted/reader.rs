@@ -63,11 +63,24 @@ impl StatsReader {
     /// # Errors
     /// [`StatsError`]: nothing is known.
     pub async fn counted(&self, span: Window) -> Result<Counted, StatsError> {
+        let all = self.each(vec![span]).await?;
+        all.into_iter().next().ok_or(StatsError::Missing(self.topic.clone()))
+    }
+
+    /// What was answered in each of `spans`, by one read from the earliest begin to the latest end.
+    ///
+    /// # Errors
+    /// [`StatsError`]: nothing is known of any.
+    pub async fn each(&self, spans: Vec<Window>) -> Result<Vec<Counted>, StatsError> {
+        let from = spans.iter().map(Window::from).min();
+        let to = spans.iter().map(Window::to).max();
+        let Some(hull) = from.zip(to).and_then(|(from, to)| Window::new(from, to)) else {
+            return Ok(Vec::new());
+        };
         let reader = self.clone();
-        let read = tokio::task::spawn_blocking(move || reader.read(span))
+        let read = tokio::task::spawn_blocking(move || reader.read(hull))
             .await
             .map_err(StatsError::Thread)??;
-        let counted = counted(&read.records, span, SystemClock.now().timestamp());
         if read.unreadable > 0 {
             tracing::warn!(
                 topic = self.topic,
@@ -75,10 +88,15 @@ impl StatsReader {
                 "records of counts that cannot be read; they count as missing"
             );
         }
-        Ok(Counted {
-            complete: counted.complete && read.unreadable == 0,
-            ..counted
-        })
+        let now = SystemClock.now().timestamp();
+        let of = |span: Window| {
+            let counted = counted(&read.records, span, now);
+            Counted {
+                complete: counted.complete && read.unreadable == 0,
+                ..counted
+            }
+        };
+        Ok(spans.into_iter().map(of).collect())
     }
 
     fn read(&self, span: Window) -> Result<Read, StatsError> {

@@ -72,6 +72,21 @@ pub(super) async fn senders<L: EventLog>(config: &Config, engine: &Engine<L>, me
     }
 }
 
+/// Findings whose evidence was not all there yet.
+pub(super) async fn classes<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
+    loop {
+        tokio::time::sleep(config.sweep_interval).await;
+        let span = tracing::info_span!("classify");
+        let outcome = engine.classify().instrument(span).await;
+        if outcome.as_ref().is_err_and(SweepError::is_lost) {
+            return;
+        }
+        if let Some(classified) = go_on(metrics, "classify", outcome).filter(|count| *count > 0) {
+            tracing::info!(classified, "findings got their class");
+        }
+    }
+}
+
 /// What alerts watch, read from where it is kept.
 pub(super) async fn figures<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
     let mut round = 0;

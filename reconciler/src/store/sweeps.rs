@@ -215,7 +215,46 @@ fn open_of(
     Ok(open)
 }
 
-fn classify(connection: &mut PgConnection, id: i64, verdict: &Verdict) -> QueryResult<()> {
+/// A finding without a class, and what is known of its event.
+#[derive(Debug)]
+pub struct Unknown {
+    pub id: i64,
+    pub event_id: EventId,
+    pub evidence: serde_json::Value,
+}
+
+/// Findings of the last day about missing events that have no class, though counts may have come
+/// since; newest first.
+pub fn unknown(connection: &mut PgConnection, limit: i64) -> QueryResult<Vec<Unknown>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+        #[diesel(sql_type = Text)]
+        event_id: String,
+        #[diesel(sql_type = Text)]
+        evidence: String,
+    }
+    let rows: Vec<Row> = sql_query(
+        "SELECT id, event_id, evidence::text AS evidence FROM findings \
+         WHERE kind = 'unknown' AND event_id IS NOT NULL AND found_at > now() - interval '1 day' \
+           AND evidence ->> 'delivery_success' = 'false' \
+           AND evidence ->> 'answers_complete' IS DISTINCT FROM 'true' ORDER BY id DESC LIMIT $1",
+    )
+    .bind::<BigInt, _>(limit)
+    .load(connection)?;
+    let read = |row: Row| {
+        Some(Unknown {
+            id: row.id,
+            event_id: EventId::parse(&row.event_id).ok()?,
+            evidence: serde_json::from_str(&row.evidence).ok()?,
+        })
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// Gives a finding its class.
+pub fn classify(connection: &mut PgConnection, id: i64, verdict: &Verdict) -> QueryResult<()> {
     sql_query("UPDATE findings SET kind = $2, confidence = $3, evidence = $4::json WHERE id = $1")
         .bind::<BigInt, _>(id)
         .bind::<Text, _>(verdict.kind.as_str())

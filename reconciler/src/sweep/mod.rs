@@ -7,6 +7,7 @@
 //! Deliberately absent: when they run (see [`crate::service`]).
 
 pub mod attempts;
+pub mod classify;
 pub mod deep;
 pub mod holes;
 pub mod inspect;
@@ -27,6 +28,7 @@ use shared::kafka::producer::EventLog;
 
 use crate::barrier::{Barrier, BarrierError};
 use crate::budget::Purpose;
+use crate::counted::StatsReader;
 use crate::publish::Publisher;
 use crate::store::{Store, StoreError};
 use crate::stripe::{Client, StripeError};
@@ -64,6 +66,8 @@ pub struct Reader {
     pub client: Client,
     pub store: Store,
     pub barrier: Barrier,
+    /// The ingestors' counts; `None`: nobody keeps them.
+    pub stats: Option<StatsReader>,
     pub limits: Limits,
 }
 

@@ -143,6 +143,8 @@ impl<L: EventLog> Engine<L> {
             let held =
                 |hole: &&holes::Hole| created.is_some_and(|at| hole.from <= at && at < hole.to);
             let around = Circumstances {
+                created,
+                asked_at: listed.asked_at,
                 pending_webhooks: event.and_then(|event| event.pending_webhooks),
                 hole: holes.iter().find(held).map(|hole| hole.id),
                 delivered: attempts.of(finding.event_id()),

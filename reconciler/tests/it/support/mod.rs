@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reconciler::barrier::Barrier;
+use reconciler::counted::StatsReader;
 use reconciler::publish::Publisher;
 use reconciler::store::Store;
 use reconciler::stripe::{self, Budget, Client};
@@ -62,6 +63,7 @@ impl Rig {
                 .await
                 .unwrap(),
             barrier: self.barrier(Duration::from_millis(300)),
+            stats: Some(StatsReader::new(topic::kafka(), self.topic.all.stats.clone())),
             limits,
         }
     }
