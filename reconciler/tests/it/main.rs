@@ -10,13 +10,21 @@
     reason = "tests fail by panicking, and look at the machine themselves"
 )]
 
+mod backlog;
+mod classes;
 mod client;
+mod closure;
 mod commands;
 mod counted;
+mod deep;
 mod end_to_end;
 mod holes;
+mod kills;
 mod pending;
+mod plans;
 mod refetch;
+mod sender;
+mod shared_budget;
 mod standby;
 mod support;
 mod tail;

@@ -186,6 +186,10 @@ impl ApiFaults {
         self.0.push_back(fault);
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(crate) fn next(&mut self) -> Option<ApiFault> {
         let mut fault = self.0.pop_front()?;
         let given = fault.clone();

@@ -141,6 +141,11 @@ impl Control {
         lock(&self.0.api_faults).push(fault);
     }
 
+    /// The API answers as it should again.
+    pub fn clear_api_faults(&self) {
+        lock(&self.0.api_faults).clear();
+    }
+
     /// A new signing secret; the old one signs beside it for `overlap` of the fake's clock.
     pub fn roll_secret(&self, secret: &str, overlap: Duration) {
         let now_ms = self.0.clock.now_ms();

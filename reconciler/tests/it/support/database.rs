@@ -57,7 +57,7 @@ impl Database {
         url.to_string()
     }
 
-    fn connect(&self) -> PgConnection {
+    pub(crate) fn connect(&self) -> PgConnection {
         PgConnection::establish(&self.0.url()).unwrap()
     }
 

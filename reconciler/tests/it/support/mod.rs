@@ -63,7 +63,10 @@ impl Rig {
                 .await
                 .unwrap(),
             barrier: self.barrier(Duration::from_millis(300)),
-            stats: Some(StatsReader::new(topic::kafka(), self.topic.all.stats.clone())),
+            stats: Some(StatsReader::new(
+                topic::kafka(),
+                self.topic.all.stats.clone(),
+            )),
             limits,
         }
     }
