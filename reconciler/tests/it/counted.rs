@@ -9,6 +9,7 @@ use shared::kafka::producer::{EventLog, NewRecord, Producer};
 use shared::stats::{Counts, Stats, Teller};
 use shared::windows::Window;
 
+use crate::commands::eventually;
 use crate::support::now;
 use crate::support::topic::{Topic, kafka};
 
@@ -58,6 +59,11 @@ async fn stats_topic() -> (Topic, Producer, String) {
     let name = topic.all.stats.clone();
     let producer = topic.producer();
     producer.warm(&name, Duration::from_secs(10)).unwrap();
+    // Not every broker's answer knows a topic that was just made.
+    eventually("the topic is known", async || {
+        reader(&name).counted(span(0, 1)).await.is_ok()
+    })
+    .await;
     (topic, producer, name)
 }
 

@@ -12,24 +12,27 @@ pub(super) fn resident_kib(pid: i32) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Seconds of processor time so far, user and system; of ended children, too.
+/// Seconds of processor time so far, user and system.
 pub(super) fn cpu_seconds(pid: i32) -> Option<f64> {
-    let fields = stat(pid)?;
-    let times = fields.get(11..15)?;
-    let ticks: f64 = times
-        .iter()
-        .filter_map(|field| field.parse::<f64>().ok())
-        .sum();
-    Some(ticks / TICKS_PER_S)
+    seconds(&stat(pid)?, 2)
 }
 
-/// The same of a process and its children that still run.
+/// The same of a process and its children, those that have ended included.
 pub(super) fn cpu_seconds_of_family(pid: i32) -> f64 {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let parent = pid.to_string();
     let children = entries
-        .filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok())
-        .filter(|child| stat(*child).is_some_and(|f| f.get(1) == Some(&pid.to_string())));
-    children.chain([pid]).filter_map(cpu_seconds).sum()
+        .filter_map(|entry| stat(entry.file_name().to_string_lossy().parse().ok()?))
+        .filter(|stat| stat.get(1) == Some(&parent));
+    let own = stat(pid).and_then(|stat| seconds(&stat, 4)).unwrap_or(0.0);
+    own + children.filter_map(|stat| seconds(&stat, 2)).sum::<f64>()
+}
+
+/// The first so many of: own user and system time, that of ended children.
+fn seconds(stat: &[String], count: usize) -> Option<f64> {
+    let times = stat.get(11..)?.iter().take(count);
+    let ticks: f64 = times.filter_map(|field| field.parse::<f64>().ok()).sum();
+    Some(ticks / TICKS_PER_S)
 }
 
 /// The fields of `/proc/<pid>/stat` after the name: state, parent, …

@@ -193,7 +193,7 @@ mod tests {
         up.reverse();
         assert_eq!(down, up);
         assert_eq!(
-            down.len() as u64,
+            u64::try_from(down.len()).unwrap(),
             VOLUME.before(1_040) - VOLUME.before(1_010)
         );
     }
