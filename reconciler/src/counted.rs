@@ -16,7 +16,7 @@ use shared::windows::Window;
 
 pub use reader::{StatsError, StatsReader};
 
-/// Seconds that a record may be late: what lies nearer to now may not be told yet.
+/// Seconds that a record may be late.
 pub const GRACE_S: i64 = 2 * LONGEST_INTERVAL_S;
 
 /// The answers in a span of time.
@@ -35,9 +35,10 @@ pub struct Counted {
 /// One instance's records by their number.
 type Told<'a> = BTreeMap<u64, &'a Stats>;
 
-/// Adds up the records that touch `span`, and judges at `now` whether they tell all of it.
+/// Adds up the records that touch `span`, and judges whether they tell all of it. A span that ends
+/// now is not told yet: it is asked for again when it is.
 #[must_use]
-pub fn counted(records: &[Stats], span: Window, now: i64) -> Counted {
+pub fn counted(records: &[Stats], span: Window) -> Counted {
     let mut instances: BTreeMap<&str, Told<'_>> = BTreeMap::new();
     for stats in records {
         let told = instances.entry(&stats.instance).or_default();
@@ -56,11 +57,8 @@ pub fn counted(records: &[Stats], span: Window, now: i64) -> Counted {
         let counts = touching.iter().map(|stats| stats.answered(how));
         counts.fold(0, u64::saturating_add)
     };
-    // What may not be told yet is not asked for.
-    let told_by_now = now.saturating_sub(GRACE_S).min(span.to());
-    let complete = Window::new(span.from(), told_by_now).is_some_and(|asked| {
-        instances.values().all(|told| is_whole(told, asked)) && is_covered(&touching, asked)
-    });
+    let complete =
+        instances.values().all(|told| is_whole(told, span)) && is_covered(&touching, span);
     Counted {
         refused: sum(Answered::Refused),
         unavailable: sum(Answered::Unavailable),

@@ -10,7 +10,6 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use shared::clock::{Clock as _, SystemClock};
 use shared::kafka::KafkaSettings;
 use shared::stats::Stats;
 use shared::windows::Window;
@@ -90,9 +89,8 @@ impl StatsReader {
                 "records of counts that cannot be read; they count as missing"
             );
         }
-        let now = SystemClock.now().timestamp();
         let of = |span: Window| {
-            let counted = counted(&read.records, span, now);
+            let counted = counted(&read.records, span);
             Counted {
                 complete: counted.complete && read.unreadable == 0,
                 ..counted

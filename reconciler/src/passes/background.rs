@@ -37,10 +37,17 @@ pub(super) async fn deeps<L: EventLog>(config: &Config, engine: &Engine<L>, metr
                 "deep_sweep",
                 account = account.as_ref().map(tracing::field::display)
             );
-            let outcome = engine
-                .deep_step(account.as_ref(), config.deep_interval, cap)
-                .instrument(span)
-                .await;
+            let step = async {
+                match engine.deep_begun(account.as_ref()).await? {
+                    true => {
+                        engine
+                            .deep_step(account.as_ref(), config.deep_interval, cap)
+                            .await
+                    }
+                    false => Ok(None),
+                }
+            };
+            let outcome = step.instrument(span).await;
             if outcome.as_ref().is_err_and(SweepError::is_lost) {
                 return;
             }

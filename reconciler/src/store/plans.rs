@@ -52,6 +52,16 @@ pub fn open(connection: &mut PgConnection, new: &NewPlan<'_>) -> QueryResult<Str
     .map(|row| row.id)
 }
 
+/// This approved plan is not carried out: another takes its place.
+pub fn supersede(connection: &mut PgConnection, plan: &str) -> QueryResult<usize> {
+    sql_query(
+        "UPDATE repair_plans SET state = 'failed', finished_at = now() \
+         WHERE id = $1 AND state = 'approved'",
+    )
+    .bind::<Text, _>(plan)
+    .execute(connection)
+}
+
 /// These findings' repairs wait in this plan.
 pub fn assign(connection: &mut PgConnection, plan: &str, findings: &[i64]) -> QueryResult<usize> {
     sql_query("UPDATE findings SET plan_id = $1 WHERE id = ANY($2) AND repaired_at IS NULL")
@@ -129,7 +139,7 @@ pub fn progressed(
     sql_query(
         "UPDATE repair_plans SET published = published + $2, state = $3, error = $4, \
          finished_at = CASE WHEN $3 = 'approved' THEN NULL ELSE now() END \
-         WHERE id = $1 AND state = 'approved'",
+         WHERE id = $1 AND (state = 'approved' OR (state = 'failed' AND $3 = 'failed'))",
     )
     .bind::<Text, _>(plan)
     .bind::<Integer, _>(count(published))

@@ -24,16 +24,13 @@ pub struct Refetch {
     pub attempts: i32,
 }
 
-/// At most `limit` wishes that are due: their next attempt's time has come, and `pause` seconds
-/// have passed since the second in doubt.
-pub fn due(connection: &mut PgConnection, pause: f64, limit: i64) -> QueryResult<Vec<Refetch>> {
+/// At most `limit` wishes whose next attempt's time has come.
+pub fn due(connection: &mut PgConnection, limit: i64) -> QueryResult<Vec<Refetch>> {
     sql_query(
         "SELECT id, account, object_id, object_type, tied_at, attempts FROM refetches \
          WHERE state = 'pending' AND next_attempt_at <= now() \
-           AND tied_at + interval '1 second' + make_interval(secs => $1) <= now() \
-         ORDER BY next_attempt_at, id LIMIT $2",
+         ORDER BY next_attempt_at, id LIMIT $1",
     )
-    .bind::<Double, _>(pause)
     .bind::<BigInt, _>(limit)
     .load(connection)
 }

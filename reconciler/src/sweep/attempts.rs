@@ -19,7 +19,15 @@ use crate::stripe::{Lister, Query, StripeError};
 
 /// How long Stripe tries to deliver an event, in seconds.
 /// Source: <https://docs.stripe.com/webhooks>, "Retry behavior".
-pub const RETRY_SPAN_S: i64 = 3 * 86_400;
+const RETRY_SPAN_S: i64 = 3 * 86_400;
+/// Seconds by which Stripe's clock as we know it, and the ingestors' clocks, may be behind.
+const SLACK_S: i64 = 5;
+
+/// When Stripe tried to deliver an event, as far as it was asked about.
+pub(super) fn tried(created: i64, asked_at: i64) -> Option<Window> {
+    let until = created.saturating_add(RETRY_SPAN_S);
+    Window::new(created, until.min(asked_at.saturating_add(SLACK_S)))
+}
 
 /// What Stripe says of its deliveries.
 #[derive(Debug, Default)]
@@ -130,12 +138,10 @@ impl<L: EventLog> Engine<L> {
         attempts: &Attempts,
         comparison: &Comparison,
     ) -> Result<BTreeMap<EventId, Answers>, SweepError> {
-        let now = listed.asked_at;
         let span = |finding: &Finding| match finding {
             Finding::Missing(id) if attempts.of(id) == Delivered::No => {
                 let created = listed.unknown.get(id)?.created;
-                let to = created.saturating_add(RETRY_SPAN_S).min(now);
-                Some((id.clone(), Window::new(created, to)?))
+                Some((id.clone(), tried(created, listed.asked_at)?))
             }
             Finding::Missing(_)
             | Finding::Unlisted(_)

@@ -5,9 +5,8 @@
 use shared::diffs::Finding;
 use shared::ids::EventId;
 use shared::kafka::producer::EventLog;
-use shared::windows::Window;
 
-use super::attempts::RETRY_SPAN_S;
+use super::attempts::tried;
 use super::{Engine, SweepError};
 use crate::evidence::{self, Circumstances};
 use crate::store::sweeps;
@@ -32,9 +31,7 @@ impl<L: EventLog> Engine<L> {
             .filter_map(|row| Some((row.id, row.event_id, evidence::undecided(&row.evidence)?)))
             .collect();
         let spans = undecided.iter().filter_map(|(_, event, around)| {
-            let created = around.created?;
-            let to = created.saturating_add(RETRY_SPAN_S).min(around.asked_at);
-            Some((event.clone(), Window::new(created, to)?))
+            Some((event.clone(), tried(around.created?, around.asked_at)?))
         });
         let answers = self.reader.counted(spans.collect()).await?;
         let decided: Vec<_> = undecided

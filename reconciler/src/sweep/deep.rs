@@ -15,6 +15,35 @@ use crate::store::cursors;
 use crate::store::sweeps::Kind;
 
 impl<L: EventLog> Engine<L> {
+    /// Whether an account's passes have begun. The tail, which begins at the edge of what Stripe
+    /// lists, is the first of them: until it has caught up there is nothing to do twice.
+    ///
+    /// # Errors
+    /// [`SweepError`].
+    pub async fn deep_begun(&self, account: Option<&AccountId>) -> Result<bool, SweepError> {
+        let limits = &self.reader.limits;
+        let caught_up = limits.lag_s.saturating_add(limits.overlap_s);
+        let now = self.reader.client.now().await?;
+        let owner = account.cloned();
+        let begun = move |connection: &mut _| {
+            if cursors::pass(connection, Kind::Deep, owner.as_ref())?.is_some() {
+                return Ok(true);
+            }
+            let Some(tail) = cursors::tail(connection, owner.as_ref())? else {
+                return Ok(false);
+            };
+            if now.saturating_sub(tail) <= caught_up {
+                let pass = Pass {
+                    position: tail,
+                    target: tail,
+                };
+                cursors::note_pass(connection, Kind::Deep, owner.as_ref(), pass)?;
+            }
+            Ok(false)
+        };
+        Ok(self.reader.store.run("deep_begun", begun).await?)
+    }
+
     /// Sweeps the next piece of an account's pass; `None`: none is due. `every`: from the end of one
     /// pass's span to the end of the next one's. `left`: what the pass may still publish.
     ///

@@ -54,7 +54,7 @@ impl<L: EventLog> Engine<L> {
         let rows = self.findings(order, listed, attempts, comparison).await?;
         let (owner, settled) = (order.account.clone(), ids_of(listed));
         let window = listed.window;
-        let cap = left;
+        let (cap, carried_out) = (left, order.plan.clone());
         let findings = comparison.findings.clone();
         let (plan, publish) = self
             .reader
@@ -80,6 +80,9 @@ impl<L: EventLog> Engine<L> {
                             missing: wanted.len(),
                             cap,
                         };
+                        if let Some(plan) = carried_out {
+                            plans::supersede(connection, &plan)?;
+                        }
                         let plan = plans::open(connection, &new)?;
                         let rows: Vec<i64> =
                             rows_of(wanted).into_iter().map(|(row, _)| row).collect();

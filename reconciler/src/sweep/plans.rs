@@ -12,6 +12,9 @@ use super::{Engine, SweepError};
 use crate::store::plans::{self, Approved, Progress};
 use crate::store::sweeps::{Kind, Outcome};
 
+/// Distance kept from the edge of Stripe's list, in seconds.
+const EDGE_S: i64 = 60;
+
 impl<L: EventLog> Engine<L> {
     /// Carries out the plan that was approved first; `None`: there is none.
     ///
@@ -36,22 +39,19 @@ impl<L: EventLog> Engine<L> {
 
     async fn carry_out_plan(&self, plan: &Approved) -> Result<(Vec<Report>, Progress), SweepError> {
         let now = self.reader.client.now().await?;
-        let listed = windows::clip(
-            Some(plan.window_from.timestamp()),
-            Some(plan.window_to.timestamp()),
-            now,
-            self.reader.limits.lag_s,
-        );
+        // It was planned from the edge of what is listed for certain; Stripe lists a little more.
+        let edge = now.saturating_sub(windows::STRIPE_RETENTION_S - EDGE_S);
+        let (from, to) = (plan.window_from.timestamp(), plan.window_to.timestamp());
+        let listed = Window::new(from.max(edge), to);
         let Some(window) = listed else {
             let why = "Stripe no longer lists its window".to_owned();
             return Ok((Vec::new(), Progress::Failed(why)));
         };
-        let whole = Window::new(plan.window_from.timestamp(), plan.window_to.timestamp());
         let order = Order {
             kind: Kind::Plan,
             account: AccountId::parse(&plan.account).ok(),
             window,
-            hole: whole.and_then(|whole| Window::new(whole.from(), window.from())),
+            hole: Window::new(from, window.from()),
             plan: Some(plan.id.clone()),
         };
         let allowed = plan.missing.saturating_sub(plan.published).max(0);

@@ -52,7 +52,7 @@ async fn deliver(rig: &Rig) -> String {
     id
 }
 
-/// An ingestor's counts from well before the event until now.
+/// An ingestor's counts from well before the event until well after.
 async fn tell(rig: &Rig, counts: &[(&str, u64)]) {
     let producer = rig.topic.producer();
     let begin = now() - AGO_S - 120;
@@ -61,7 +61,7 @@ async fn tell(rig: &Rig, counts: &[(&str, u64)]) {
         .iter()
         .map(|(label, n)| ((*label).to_owned(), *n))
         .collect();
-    let stats = teller.next(&counted, now(), true);
+    let stats = teller.next(&counted, now() + 60, true);
     let record = NewRecord {
         topic: rig.topic.all.stats.clone(),
         key: "told".to_owned(),
@@ -128,7 +128,8 @@ async fn an_event_that_a_real_ingestor_refused_was_refused_by_us() {
     deliver(&rig).await;
     // What happened before this ingestor began is told by another.
     tell(&rig, &[]).await;
-    tokio::task::spawn_blocking(move || drop(ingestor))
+    let mut ingestor = ingestor;
+    tokio::task::spawn_blocking(move || ingestor.terminate().unwrap())
         .await
         .unwrap();
     let engine = sweep(&rig).await;

@@ -32,6 +32,7 @@ async fn killed_at(
     command
         .envs(settings.iter().copied())
         .env("BARRIER_TIMEOUT", "10s")
+        .env("SWEEP_SPAN", "40d")
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let mut child: Child = command.spawn().unwrap();
@@ -152,6 +153,7 @@ async fn whichever_of_two_is_killed_the_other_publishes_the_rest_and_nothing_twi
         reconciler(&rig)
             .env("REPAIR_RATE", "40")
             .env("BARRIER_TIMEOUT", "10s")
+            .env("SWEEP_SPAN", "40d")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

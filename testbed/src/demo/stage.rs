@@ -90,7 +90,7 @@ impl Stage {
             )
             .env("STRIPE_API_BASE", fake.url())
             .env("STRIPE_API_KEY", FakeConfig::default().api_key)
-            .env("STRIPE_CALLS_PER_SECOND", "24")
+            .env("STRIPE_CALLS_PER_SECOND", "20")
             .env("SWEEP_INTERVAL", "2s")
             .env("SWEEP_LAG", "3s")
             .env("SWEEP_OVERLAP", "60s")
