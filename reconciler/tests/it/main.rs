@@ -20,6 +20,7 @@ mod deep;
 mod end_to_end;
 mod holes;
 mod kills;
+mod official_client;
 mod pending;
 mod plans;
 mod refetch;

@@ -11,37 +11,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use testbed::stripe::{FakeConfig, FakeHandle, When};
+use testbed::testing::{below_target, official_python, run_tool};
 
 use crate::support::{Sink, config, eventually, lot, start};
 
 /// Pinned: a new release is taken on purpose.
-const PYTHON: &str = "stripe==16.1.0";
 const NODE: &str = "stripe@22.6.2";
-
-fn target(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../target")
-        .join(name)
-}
-
-fn python() -> PathBuf {
-    let folder = target("stripe-python");
-    let python = folder.join("bin/python");
-    let installed = folder.join(format!("{PYTHON}.installed"));
-    if !installed.exists() {
-        let folder = folder.to_str().unwrap();
-        run(
-            Command::new("python3").args(["-m", "venv", "--clear", folder]),
-            "python3 with its venv module is needed (Debian: apt-get install python3-venv)",
-        );
-        run(
-            Command::new(&python).args(["-m", "pip", "install", "--quiet", PYTHON]),
-            "the official Python client could not be installed",
-        );
-        std::fs::write(installed, "").unwrap();
-    }
-    python
-}
 
 /// Two tests need the Node client: one installs it, the other waits.
 static INSTALLING: Mutex<()> = Mutex::new(());
@@ -51,11 +26,11 @@ fn node_modules() -> PathBuf {
     let _one = INSTALLING
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let folder = target("stripe-node");
+    let folder = below_target("stripe-node");
     let installed = folder.join(format!("{NODE}.installed"));
     if !installed.exists() {
         std::fs::create_dir_all(&folder).unwrap();
-        run(
+        run_tool(
             Command::new("npm")
                 .args([
                     "install",
@@ -72,16 +47,6 @@ fn node_modules() -> PathBuf {
         std::fs::write(installed, "").unwrap();
     }
     folder.canonicalize().unwrap()
-}
-
-fn run(command: &mut Command, hint: &str) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{hint}: {error}"));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{hint}\n{text}\n{errors}");
-    text
 }
 
 /// A fake with a past, and the task that a client is given.
@@ -129,13 +94,13 @@ async fn judged(program: PathBuf, script: &str, folder_of_client: Option<PathBuf
         .join(script);
     let mut client = Command::new(program);
     client.arg(script).args(folder_of_client).arg(&path);
-    let told = run(&mut client, "the official client disagrees");
+    let told = run_tool(&mut client, "the official client disagrees");
     assert!(told.contains("all as expected"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_python_client_pages_retrieves_and_verifies() {
-    judged(python(), "official_client.py", None).await;
+    judged(official_python(), "official_client.py", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +118,7 @@ async fn the_official_node_client_pages_retrieves_and_verifies() {
 #[test]
 fn the_list_of_event_types_is_the_official_clients() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stripe/event_types.mjs");
-    let listed = run(
+    let listed = run_tool(
         Command::new("node").arg(script).arg(node_modules()),
         "node is needed (Debian: apt-get install nodejs)",
     );
