@@ -22,6 +22,7 @@ pub mod passes;
 pub mod proof;
 pub mod publish;
 pub mod repair;
+pub mod sampling;
 pub mod sender;
 pub mod service;
 pub mod store;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::db::ledger::record_keys;
 use shared::folding::graph::Key;
 
-use super::change::{Change, fields};
+use shared::folding::change::{Change, fields};
 use super::wanted::{Plan, add, booking_wish, of_object};
 use crate::failure::Failure;
 use crate::ledger::rows;

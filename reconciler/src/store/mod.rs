@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: decisions.
 
+pub mod backfills;
 pub mod bookings;
 pub mod budget;
 pub mod certificates;
@@ -15,6 +16,7 @@ pub mod holes;
 pub mod ledger;
 pub mod plans;
 pub mod refetches;
+pub mod samples;
 pub mod sender;
 pub mod sweeps;
 
