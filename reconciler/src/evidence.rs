@@ -207,7 +207,9 @@ pub fn undecided(evidence: &serde_json::Value) -> Option<Circumstances> {
     let number = |name: &str| evidence.get(name)?.as_i64();
     let endpoints = usize::try_from(number("endpoints")?).ok()?;
     let failed = evidence.get("delivery_success")?.as_bool() == Some(false);
-    let told = evidence.get("answers_complete").and_then(serde_json::Value::as_bool);
+    let told = evidence
+        .get("answers_complete")
+        .and_then(serde_json::Value::as_bool);
     let hangs = failed && endpoints == 1 && told != Some(true);
     hangs.then(|| Circumstances {
         created: number("created"),
@@ -336,9 +338,18 @@ mod tests {
         assert_eq!(second.kind, Gap::RefusedByUs);
         assert!(undecided(&second.evidence).is_none(), "it is decided now");
         for other in [
-            Circumstances { endpoints: Some(2), ..around },
-            Circumstances { endpoints: None, ..around },
-            Circumstances { delivered: Delivered::Yes, ..around },
+            Circumstances {
+                endpoints: Some(2),
+                ..around
+            },
+            Circumstances {
+                endpoints: None,
+                ..around
+            },
+            Circumstances {
+                delivered: Delivered::Yes,
+                ..around
+            },
         ] {
             assert!(undecided(&verdict(other).evidence).is_none(), "{other:?}");
         }

@@ -8,6 +8,7 @@
 //!
 //! Deliberately absent: folding, and any listener in the one-shot commands.
 
+pub mod backfill;
 pub mod barrier;
 pub mod budget;
 pub mod commands;

@@ -163,9 +163,8 @@ mod tests {
 
     #[test]
     fn kind_is_told_by_the_type_where_there_is_no_url() {
-        let told = |event_type: &str| {
-            kind(&json!({"related_object_id": "x_1", "event_type": event_type}))
-        };
+        let told =
+            |event_type: &str| kind(&json!({"related_object_id": "x_1", "event_type": event_type}));
         assert_eq!(told("refund.created").as_deref(), Some("refund"));
         assert_eq!(
             told("charge.dispute.funds_withdrawn").as_deref(),

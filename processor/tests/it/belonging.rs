@@ -170,9 +170,15 @@ fn an_event_that_stripe_could_not_make_asks_for_its_object_once() {
 fn a_failure_that_names_no_object_is_kept_and_asks_for_nothing() {
     let harness = Harness::new();
     let _processor = harness.start();
-    harness.publish(&resolved("evt_r", json!({"event_type": "issuing.card.created"})));
+    harness.publish(&resolved(
+        "evt_r",
+        json!({"event_type": "issuing.card.created"}),
+    ));
     harness.publish(&resolved("evt_s", json!(["not", {"an": "impact"}])));
-    harness.eventually_number(2, "SELECT count(*) FROM events WHERE disposition = 'no_change'");
+    harness.eventually_number(
+        2,
+        "SELECT count(*) FROM events WHERE disposition = 'no_change'",
+    );
     assert_eq!(harness.number("SELECT count(*) FROM refetches"), 0);
     assert_eq!(harness.number("SELECT count(*) FROM dead_letters"), 0);
 }

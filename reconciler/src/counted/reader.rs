@@ -64,7 +64,9 @@ impl StatsReader {
     /// [`StatsError`]: nothing is known.
     pub async fn counted(&self, span: Window) -> Result<Counted, StatsError> {
         let all = self.each(vec![span]).await?;
-        all.into_iter().next().ok_or(StatsError::Missing(self.topic.clone()))
+        all.into_iter()
+            .next()
+            .ok_or(StatsError::Missing(self.topic.clone()))
     }
 
     /// What was answered in each of `spans`, by one read from the earliest begin to the latest end.

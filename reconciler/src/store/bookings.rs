@@ -26,7 +26,7 @@ pub struct Subject {
 /// event included; of those that are held every object. Longest waiting first, at most `limit`;
 /// `skip` are booking ids that were looked at too recently.
 ///
-/// An object whose observation waits in a queue is left out: another would only wait behind it.
+/// An object whose observation is parked is left out: another would fail as that one did.
 pub fn waiting(
     connection: &mut PgConnection,
     age: f64,

@@ -8,9 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diesel::QueryResult;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use diesel::QueryResult;
 use serde_json::{Value, json};
 use shared::db::GatherError;
 use shared::db::shadow::{Shadow, shadow};

@@ -10,7 +10,7 @@ use crate::support::{Rig, topic};
 
 const BOOKINGS: u64 = 60;
 
-async fn processor(rig: &Rig, dir: &std::path::Path) -> Service {
+pub(crate) async fn processor(rig: &Rig, dir: &std::path::Path) -> Service {
     let builder = ServiceBuilder::new("processor")
         .env("KAFKA_BROKERS", &rig.topic.all.brokers)
         .env("EVENTS_TOPIC", &rig.topic.all.events)
@@ -29,7 +29,7 @@ async fn processor(rig: &Rig, dir: &std::path::Path) -> Service {
 }
 
 /// Bookings that are not as Stripe has them, each with what it is and what it should be.
-fn wrong(rig: &Rig) -> Vec<String> {
+pub(crate) fn wrong(rig: &Rig) -> Vec<String> {
     let truth = rig.stripe.truth();
     let look = |(id, right): (&String, &testbed::stripe::BookingTruth)| {
         let sql = format!(

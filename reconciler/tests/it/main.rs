@@ -10,13 +10,17 @@
     reason = "tests fail by panicking, and look at the machine themselves"
 )]
 
+mod backfill;
 mod client;
 mod commands;
 mod counted;
 mod end_to_end;
 mod holes;
+mod ledger;
+mod not_generated;
 mod pending;
 mod refetch;
+mod sample;
 mod standby;
 mod support;
 mod tail;
