@@ -8,6 +8,7 @@ use shared::config::EX_CONFIG;
 use shared::windows::{self, Window};
 use shared::{runtime, telemetry};
 
+use crate::backfill::{self, command::BackfillArgs};
 use crate::budget::Purpose;
 use crate::config::{Config, Settings};
 use crate::store::sweeps::{Kind, Outcome};
@@ -40,6 +41,8 @@ enum Command {
     Sweep(Span),
     /// Compares a window and changes nothing; without one, all that Stripe lists.
     Verify(Span),
+    /// Fills an empty system: all listed events, then the objects that are older.
+    Backfill(BackfillArgs),
 }
 
 /// A window; its ends are clipped to what Stripe lists, and to SWEEP_LAG before now.
@@ -114,6 +117,7 @@ async fn perform(
         }
         Command::Sweep(span) => sweep(&config, span).await,
         Command::Verify(span) => verify(&config, span).await,
+        Command::Backfill(args) => backfill::command::run(&config, args).await,
     }
 }
 

@@ -16,6 +16,7 @@ use shared::ids::AccountId;
 use shared::kafka::KafkaSettings;
 
 use crate::budget::Rate;
+use crate::sampling::SampleArgs;
 use crate::stripe;
 use crate::sweep::Limits;
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub stripe: StripeArgs,
     #[command(flatten)]
     pub sweep: SweepArgs,
+    #[command(flatten)]
+    pub samples: SampleArgs,
 }
 
 /// How to reach Stripe. Not printable, as above.
@@ -162,6 +165,7 @@ pub struct Config {
     pub deep_interval: Duration,
     pub sender_interval: Duration,
     pub silence_after: Duration,
+    pub samples: SampleArgs,
 }
 
 impl Settings {
@@ -180,6 +184,7 @@ impl Settings {
         let limits = self
             .sweep
             .check(&self.common, self.stripe.stripe_livemode, &mut problems);
+        let samples = self.samples.check(&mut problems);
         problems.into_result()?;
         Ok(Config {
             common: self.common.clone(),
@@ -203,6 +208,7 @@ impl Settings {
             deep_interval: self.sweep.deep_interval,
             sender_interval: self.sweep.sender_interval,
             silence_after: self.sweep.silence_after,
+            samples,
         })
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! Deliberately absent: folding, and any listener in the one-shot commands.
 
+pub mod backfill;
 pub mod barrier;
 pub mod budget;
 pub mod commands;
@@ -22,6 +23,7 @@ pub mod passes;
 pub mod proof;
 pub mod publish;
 pub mod repair;
+pub mod sampling;
 pub mod sender;
 pub mod service;
 pub mod store;

@@ -8,6 +8,7 @@
 
 mod background;
 mod live;
+mod samples;
 
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub async fn all<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Met
         () = background::senders(config, &quiet, metrics) => {}
         () = background::classes(config, &quiet, metrics) => {}
         () = background::figures(config, &quiet, metrics) => {}
+        () = samples::samples(config, &quiet, metrics) => {}
+        () = samples::ledgers(config, &quiet, metrics) => {}
         () = watch(engine) => {}
     }
 }

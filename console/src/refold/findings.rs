@@ -8,10 +8,10 @@ use serde_json::Value;
 use shared::db::ledger::record_keys;
 use shared::folding::graph::Key;
 
-use super::change::{Change, fields};
 use super::wanted::{Plan, add, booking_wish, of_object};
 use crate::failure::Failure;
 use crate::ledger::rows;
+use shared::folding::change::{Change, fields};
 
 /// Most rows of each kind that one report lists.
 const MOST_LISTED: i64 = 100_000;

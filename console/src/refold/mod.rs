@@ -6,7 +6,6 @@
 
 mod args;
 mod carry_out;
-mod change;
 mod findings;
 mod shadow;
 mod tables;
@@ -15,9 +14,9 @@ mod wanted;
 
 pub(crate) use args::RefoldArgs;
 pub(crate) use carry_out::carry_out;
-pub(crate) use change::Change;
 pub(crate) use findings::{Findings, findings, plan};
 pub(crate) use shadow::{Shadow, shadow};
+pub(crate) use shared::folding::change::Change;
 pub(crate) use tables::{Run, begin, find, forget, may_keep};
 pub(crate) use walk::{Skipped, Walk};
 pub(crate) use wanted::{Plan, wanted};

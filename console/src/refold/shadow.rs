@@ -1,59 +1,13 @@
-//! A shadow fold: objects and bookings as today's rules make them from the ledger, beside what is
-//! stored. In memory, and of one moment: its caller's transaction is REPEATABLE READ.
-//!
-//! *Invariant:* whatever is tied together is folded together, over links and over shared bookings,
-//! or not at all.
+//! A shadow fold for an operator: what cannot be folded is told apart from a database that fails.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use diesel::pg::PgConnection;
-use serde_json::{Value, json};
-use shared::db::objects::StoredObject;
-use shared::db::{Bounds, GatherError, Gathered, Reach, belonging, gather, objects, ties};
-use shared::folding::graph::{Key, StoredClaim};
-use shared::folding::rebuild::{Rebuilt, RebuiltObject};
-use shared::folding::{Columns, FoldError, ObjectState, Shown};
+use shared::db::GatherError;
+pub(crate) use shared::db::shadow::Shadow;
+use shared::folding::graph::Key;
 
-use super::change::{Change, fields};
 use crate::failure::Failure;
-
-/// The most that is tied together and still folded.
-pub(crate) const BOUNDS: Bounds = Bounds {
-    objects: 5_000,
-    rows: 50_000,
-};
-
-/// One object beside its row.
-#[derive(Debug)]
-pub(crate) struct ObjectShadow {
-    pub(crate) key: Key,
-    pub(crate) kind: String,
-    pub(crate) state: ObjectState,
-    /// The booking it belongs to, as stored and as folded.
-    pub(crate) live_booking: Option<String>,
-    pub(crate) booking_id: Option<String>,
-    pub(crate) changes: Vec<Change>,
-}
-
-/// One booking beside its row.
-#[derive(Debug)]
-pub(crate) struct BookingShadow {
-    pub(crate) id: String,
-    pub(crate) live: Option<Shown>,
-    pub(crate) shadow: Result<Shown, FoldError>,
-    pub(crate) changes: Vec<Change>,
-}
-
-/// Everything that was folded together.
-#[derive(Debug, Default)]
-pub(crate) struct Shadow {
-    pub(crate) objects: Vec<ObjectShadow>,
-    pub(crate) bookings: Vec<BookingShadow>,
-    /// Ledger rows that were read.
-    pub(crate) rows: usize,
-    /// Keys of the objects' latest records.
-    pub(crate) record_keys: BTreeMap<Key, String>,
-}
 
 /// Folds these objects and bookings, and all that is tied to them. The inner error says why they
 /// cannot be folded.
@@ -66,191 +20,16 @@ pub(crate) fn shadow(
     bookings: &BTreeSet<String>,
     require_registration: bool,
 ) -> Result<Result<Shadow, GatherError>, Failure> {
-    let gathered = match gather(db, objects, bookings, Reach::Bookings, BOUNDS) {
-        Ok(gathered) => gathered,
-        Err(GatherError::Database(source)) => {
-            return Err(Failure::Query {
-                doing: "reading the ledger",
-                source,
-            });
-        }
+    match shared::db::shadow::shadow(db, objects, bookings, require_registration) {
+        Ok(shadow) => Ok(Ok(shadow)),
+        Err(GatherError::Database(source)) => Err(Failure::Query {
+            doing: "reading the ledger and what is stored",
+            source,
+        }),
         Err(
             refused @ (GatherError::TooManyObjects { .. }
             | GatherError::TooManyRows { .. }
             | GatherError::Unreadable { .. }),
-        ) => return Ok(Err(refused)),
-    };
-    compare(db, gathered, require_registration)
-        .map(Ok)
-        .map_err(|source| Failure::Query {
-            doing: "reading what is stored",
-            source,
-        })
-}
-
-fn compare(
-    db: &mut PgConnection,
-    gathered: Gathered,
-    require_registration: bool,
-) -> Result<Shadow, diesel::result::Error> {
-    let named: Vec<String> = gathered.bookings.iter().cloned().collect();
-    let mut live = belonging::shown(db, &named)?;
-    let rebuilt = gathered.rebuilt(&live.keys().cloned().collect(), require_registration);
-    let keys = gathered.keys();
-    let mut stored = objects::stored(db, &keys)?;
-    let mut ties = tied(db, &keys, &rebuilt)?;
-    let objects = rebuilt.objects.into_iter().map(|(key, object)| {
-        let row = stored.remove(&key);
-        let mut changes = row
-            .as_ref()
-            .map_or_else(missing, |row| differs(row, &object));
-        changes.extend(ties.remove(&key).unwrap_or_default());
-        ObjectShadow {
-            key,
-            kind: object.kind,
-            state: object.state,
-            live_booking: row.and_then(|row| row.booking_id),
-            booking_id: object.booking_id,
-            changes,
-        }
-    });
-    let bookings = rebuilt.bookings.into_iter();
-    Ok(Shadow {
-        objects: objects.collect(),
-        bookings: bookings
-            .map(|(id, shadow)| booking(live.remove(&id), id, shadow))
-            .collect(),
-        rows: gathered.rows.len(),
-        record_keys: gathered.record_keys,
-    })
-}
-
-fn missing() -> Vec<Change> {
-    vec![Change::new("row", Value::Null, "missing")]
-}
-
-fn differs(row: &StoredObject, object: &RebuiltObject) -> Vec<Change> {
-    let mut changes = Vec::new();
-    // The name of an object that was told nothing depends on who named it first.
-    if !object.state.is_empty() && row.kind != object.kind {
-        changes.push(Change::new("type", row.kind.as_str(), object.kind.as_str()));
-    }
-    if row.booking_id != object.booking_id {
-        let (before, after) = (row.booking_id.clone(), object.booking_id.clone());
-        changes.push(Change::new("booking_id", before, after));
-    }
-    changes.extend(fields(
-        &json!(row.columns),
-        &json!(Columns::of(&object.state)),
-    ));
-    let stored: Value = serde_json::from_str(&row.state).unwrap_or(Value::Null);
-    let held = if row.version == 0 {
-        Some(ObjectState::default())
-    } else {
-        serde_json::from_value(stored.clone()).ok()
-    };
-    if held.as_ref() != Some(&object.state) {
-        changes.push(Change::new("snapshots", stored, json!(object.state)));
-    }
-    changes
-}
-
-/// Links and claims that are stored and should not be, or the other way round, by object.
-fn tied(
-    db: &mut PgConnection,
-    keys: &[Key],
-    rebuilt: &Rebuilt,
-) -> Result<BTreeMap<Key, Vec<Change>>, diesel::result::Error> {
-    let mut changes: BTreeMap<Key, Vec<Change>> = BTreeMap::new();
-    let mut held = BTreeSet::new();
-    for link in ties::links(db, keys)? {
-        let key = |id| Key {
-            account: link.account.clone(),
-            id,
-        };
-        let (from, to) = (key(link.from_id), key(link.to_id));
-        if !rebuilt.ties(&from, &to) {
-            let stale = Change::new("link", to.id.as_str(), Value::Null);
-            changes.entry(from.clone()).or_default().push(stale);
-        }
-        held.insert((to.clone(), from.clone()));
-        held.insert((from, to));
-    }
-    for (from, to) in rebuilt.links.keys() {
-        if !held.contains(&(from.clone(), to.clone())) {
-            let lost = Change::new("link", Value::Null, to.id.as_str());
-            changes.entry(from.clone()).or_default().push(lost);
-        }
-    }
-    let mut wanted = rebuilt.claims.clone();
-    for (key, claim) in ties::claims(db, keys)? {
-        let right = wanted.remove(&(key.clone(), claim.rank));
-        if right.as_ref() != Some(&claim) {
-            let after = right.as_ref().map(told);
-            let wrong = Change::new("claim", told(&claim), after);
-            changes.entry(key).or_default().push(wrong);
-        }
-    }
-    for ((key, _), claim) in wanted {
-        let lost = Change::new("claim", Value::Null, told(&claim));
-        changes.entry(key).or_default().push(lost);
-    }
-    Ok(changes)
-}
-
-fn told(claim: &StoredClaim) -> String {
-    format!("{} by {}", claim.booking_id, claim.source_id)
-}
-
-fn booking(live: Option<Shown>, id: String, shadow: Result<Shown, FoldError>) -> BookingShadow {
-    // A booking that is parked stays so, whatever its amounts: only its queue lifts that.
-    let is_parked = live.as_ref().and_then(|it| it.hold.as_deref()) == Some("parked");
-    let shadow = shadow.map(|mut shown| {
-        if is_parked {
-            shown.hold = Some("parked".to_owned());
-        }
-        shown
-    });
-    let changes = match &shadow {
-        Ok(shown) => fields(&json!(live), &json!(shown)),
-        Err(error) => vec![Change::new("fold", Value::Null, error.to_string())],
-    };
-    BookingShadow {
-        id,
-        live,
-        shadow,
-        changes,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(status: &str, hold: Option<&str>) -> Shown {
-        Shown {
-            status: status.to_owned(),
-            hold: hold.map(str::to_owned),
-            ..Shown::default()
-        }
-    }
-
-    #[test]
-    fn a_parked_booking_is_not_called_wrong_for_being_held() {
-        let live = shown("pending", Some("parked"));
-        let same = booking(
-            Some(live.clone()),
-            "b".to_owned(),
-            Ok(shown("pending", None)),
-        );
-        assert!(same.changes.is_empty(), "{same:?}");
-        let other = booking(Some(live), "b".to_owned(), Ok(shown("confirmed", None)));
-        assert_eq!(other.changes.len(), 1);
-    }
-
-    #[test]
-    fn a_booking_that_cannot_be_folded_says_why() {
-        let huge = booking(None, "b".to_owned(), Err(FoldError::Overflow));
-        assert!(huge.changes[0].told().contains("64 bits"), "{huge:?}");
+        ) => Ok(Err(refused)),
     }
 }

@@ -197,6 +197,7 @@ pub fn absorb(
         }
     }
     ask_for_thin(world, item, own.as_ref());
+    world.refetches.extend(super::not_generated::wish(item));
     if item.kind == RowKind::Event && item.reading.object.is_some() {
         world.snapshots.insert(item.id.clone());
         let answered = thin_fingerprint(&item.id);

@@ -12,6 +12,7 @@ pub mod drain;
 pub mod facts;
 pub mod fold;
 mod load;
+mod not_generated;
 pub mod park;
 mod plan;
 pub mod projection;

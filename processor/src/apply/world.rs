@@ -146,7 +146,7 @@ pub struct Refetch {
     pub kind: String,
     /// Names the doubt.
     pub fingerprint: String,
-    /// `tie`, `refunds_differ` or `thin`.
+    /// `tie`, `refunds_differ`, `thin` or `not_generated`.
     pub reason: &'static str,
     /// The second in question.
     pub tied_at: i64,

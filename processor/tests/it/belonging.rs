@@ -135,6 +135,54 @@ fn a_thin_event_alone_asks_for_its_object_once() {
     );
 }
 
+fn resolved(id: &str, impact: Value) -> Vec<u8> {
+    json!({
+        "id": id, "object": "v2.core.event", "livemode": false, "context": "acct_9",
+        "type": "v2.core.health.event_generation_failure.resolved",
+        "created": "2026-09-21T14:13:20.123Z", "data": {"impact": impact},
+    })
+    .to_string()
+    .into_bytes()
+}
+
+#[test]
+fn an_event_that_stripe_could_not_make_asks_for_its_object_once() {
+    let harness = Harness::new();
+    let _processor = harness.start();
+    let impact = json!({
+        "event_type": "charge.refunded", "related_object_id": "ch_1",
+        "related_object_url": "/v1/charges/ch_1",
+    });
+    for _copy in 0..2 {
+        harness.publish(&resolved("evt_r", impact.clone()));
+    }
+    harness.eventually_number(1, "SELECT coalesce(sum(copies), 0) FROM events");
+    let asked = "SELECT string_agg(concat_ws(' ', account, object_type, object_id, reason, state, \
+                 fingerprint, extract(epoch FROM tied_at)::bigint), ',') AS t FROM refetches";
+    assert_eq!(
+        harness.text(asked).as_deref(),
+        Some("acct_9 charge ch_1 not_generated pending not_generated:evt_r 1790000000")
+    );
+    assert_eq!(harness.number("SELECT count(*) FROM objects"), 0);
+}
+
+#[test]
+fn a_failure_that_names_no_object_is_kept_and_asks_for_nothing() {
+    let harness = Harness::new();
+    let _processor = harness.start();
+    harness.publish(&resolved(
+        "evt_r",
+        json!({"event_type": "issuing.card.created"}),
+    ));
+    harness.publish(&resolved("evt_s", json!(["not", {"an": "impact"}])));
+    harness.eventually_number(
+        2,
+        "SELECT count(*) FROM events WHERE disposition = 'no_change'",
+    );
+    assert_eq!(harness.number("SELECT count(*) FROM refetches"), 0);
+    assert_eq!(harness.number("SELECT count(*) FROM dead_letters"), 0);
+}
+
 #[test]
 fn a_state_that_is_reached_again_is_told_again() {
     let harness = Harness::new();

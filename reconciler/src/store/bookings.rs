@@ -1,15 +1,15 @@
-//! Bookings that wait for money, and what Postgres believes of their payments.
+//! Bookings that wait for money or are held, and the objects they hang on.
 
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Bool, Double, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Double, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use shared::windows::Window;
 
 use super::at;
 
-/// One object that a waiting booking hangs on.
+/// One object of a booking that is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
-pub struct Waiting {
+pub struct Subject {
     #[diesel(sql_type = Text)]
     pub booking_id: String,
     /// Empty: our own account.
@@ -19,83 +19,50 @@ pub struct Waiting {
     pub object_id: String,
     #[diesel(sql_type = Text)]
     pub object_type: String,
-    /// As the processor folded it; null for an object it knows by name only, or not at all.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub status: Option<String>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    pub amount: Option<i64>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    pub amount_paid: Option<i64>,
 }
 
-/// The payment intents, and the sessions that have none yet, of bookings that have waited longer
-/// than `age` seconds; those of registrations without any event included. Longest waiting first,
-/// at most `limit`; `skip` are booking ids that were looked at too recently.
+/// What to look at of bookings that have waited, or been held, longer than `age` seconds: of those
+/// that wait the payment intents, and the sessions that have none yet, registrations without any
+/// event included; of those that are held every object. Longest waiting first, at most `limit`;
+/// `skip` are booking ids that were looked at too recently.
+///
+/// An object whose observation is parked is left out: another would fail as that one did.
 pub fn waiting(
     connection: &mut PgConnection,
     age: f64,
     skip: &[String],
     limit: i64,
-) -> QueryResult<Vec<Waiting>> {
+) -> QueryResult<Vec<Subject>> {
     sql_query(
         "WITH late AS ( \
-           SELECT b.id, b.updated_at AS since FROM bookings b \
-           WHERE b.status IN ('pending', 'processing', 'requires_action') \
+           SELECT b.id, b.updated_at AS since, b.hold IS NOT NULL AS held FROM bookings b \
+           WHERE (b.status IN ('pending', 'processing', 'requires_action') OR b.hold IS NOT NULL) \
              AND b.updated_at < now() - make_interval(secs => $1) AND b.id <> ALL($2) \
-           UNION \
-           SELECT r.booking_id, r.registered_at FROM registrations r \
+           UNION ALL \
+           SELECT r.booking_id, r.registered_at, false FROM registrations r \
            WHERE r.registered_at < now() - make_interval(secs => $1) \
              AND r.booking_id <> ALL($2) \
              AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.id = r.booking_id) \
          ), candidates AS ( \
            SELECT l.id AS booking_id, l.since, o.account, o.id AS object_id, o.type AS object_type \
            FROM late l JOIN objects o ON o.booking_id = l.id \
-           WHERE o.type IN ('payment_intent', 'checkout.session') \
+           WHERE l.held OR o.type IN ('payment_intent', 'checkout.session') \
            UNION \
            SELECT l.id, l.since, coalesce(r.account, ''), r.payment_intent_id, 'payment_intent' \
            FROM late l JOIN registrations r ON r.booking_id = l.id \
            WHERE r.payment_intent_id IS NOT NULL \
          ) \
-         SELECT c.booking_id, c.account, c.object_id, c.object_type, o.status, o.amount, \
-                o.amount_paid \
-         FROM candidates c LEFT JOIN objects o ON (o.account, o.id) = (c.account, c.object_id) \
+         SELECT c.booking_id, c.account, c.object_id, c.object_type FROM candidates c \
+         WHERE NOT EXISTS ( \
+           SELECT 1 FROM events e WHERE e.object_id = c.object_id \
+             AND coalesce(e.account, '') = c.account \
+             AND e.record_kind = 'observation' AND e.disposition = 'parked') \
          ORDER BY c.since, c.booking_id, c.object_id LIMIT $3",
     )
     .bind::<Double, _>(age)
     .bind::<Array<Text>, _>(skip)
     .bind::<BigInt, _>(limit)
     .load(connection)
-}
-
-/// What the processor believes of one object now: status, amount, amount paid; `None` when it
-/// doesn't know it.
-pub fn believed(
-    connection: &mut PgConnection,
-    account: &str,
-    object_id: &str,
-) -> QueryResult<Option<Believed>> {
-    use diesel::OptionalExtension;
-    sql_query(
-        "SELECT status, amount, amount_paid, settled FROM objects \
-         WHERE account = $1 AND id = $2 AND version > 0",
-    )
-    .bind::<Text, _>(account)
-    .bind::<Text, _>(object_id)
-    .get_result(connection)
-    .optional()
-}
-
-/// An object as folded, in the few columns that a retrieved one is compared by.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
-pub struct Believed {
-    #[diesel(sql_type = Nullable<Text>)]
-    pub status: Option<String>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    pub amount: Option<i64>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    pub amount_paid: Option<i64>,
-    #[diesel(sql_type = Bool)]
-    pub settled: bool,
 }
 
 /// The bookings with events in the window whose row is not what their last transition left: changed

@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: decisions.
 
+pub mod backfills;
 pub mod bookings;
 pub mod budget;
 pub mod certificates;
@@ -15,6 +16,7 @@ pub mod holes;
 pub mod ledger;
 pub mod plans;
 pub mod refetches;
+pub mod samples;
 pub mod sender;
 pub mod sweeps;
 
@@ -36,6 +38,8 @@ pub enum Lock {
     /// Held from reading the log's ends until what is missing was published and recorded: nobody
     /// takes for missing what another is just publishing.
     Repair,
+    /// Held by the one backfill that runs.
+    Backfill,
 }
 
 impl Lock {
@@ -43,6 +47,7 @@ impl Lock {
         match self {
             Self::Reconciler => 0x626f_6f6b_7265_6301,
             Self::Repair => 0x626f_6f6b_7265_6302,
+            Self::Backfill => 0x626f_6f6b_7265_6303,
         }
     }
 }

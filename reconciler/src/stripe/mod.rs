@@ -6,6 +6,8 @@
 //! Deliberately absent: what the answers mean for the ledger.
 
 pub mod client;
+pub mod collections;
+pub mod descent;
 pub mod endpoints;
 pub mod error;
 pub mod listing;

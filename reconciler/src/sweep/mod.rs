@@ -9,15 +9,22 @@
 pub mod attempts;
 pub mod classify;
 pub mod deep;
+mod differs;
 pub mod holes;
 pub mod inspect;
+pub mod ledger;
+pub mod look;
 mod looks;
 mod note;
 pub mod pending;
 pub mod plans;
+mod put_right;
+pub mod quota;
 pub mod refetch;
+pub mod sample;
 pub mod sender;
 pub mod tail;
+mod types;
 mod view;
 pub mod window;
 

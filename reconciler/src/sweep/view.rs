@@ -1,20 +1,15 @@
-//! What of a retrieved payment is compared, and which payment an event is about.
+//! How old a retrieved object is and which payment it names, and which object an event is about.
 //!
-//! Pure. Deliberately absent: folding; the little that is read here only decides whether the
-//! processor is told, never what it makes of it.
+//! Pure. Deliberately absent: what of it is compared ([`super::differs`]).
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::store::bookings::Believed;
-
-/// What of a payment intent or a session is compared.
+/// The little that is read without folding.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct View {
-    pub(super) status: Option<String>,
-    pub(super) amount_received: Option<i64>,
     pub(super) created: i64,
     pub(super) payment_intent: Option<Reference>,
 }
@@ -32,17 +27,6 @@ impl Reference {
         match self {
             Self::Id(id) | Self::Expanded { id } => id,
         }
-    }
-}
-
-impl View {
-    /// A status or a sum that we do not hold, or an object that we do not know.
-    pub(super) fn differs(&self, believed: Option<&Believed>) -> bool {
-        let Some(believed) = believed else {
-            return true;
-        };
-        let received = self.amount_received.unwrap_or(0);
-        self.status != believed.status || received != believed.amount_paid.unwrap_or(0)
     }
 }
 
@@ -75,34 +59,6 @@ pub(super) fn subject(raw: &[u8], ids: &BTreeSet<&str>) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
-
-    fn believed(status: &str, paid: Option<i64>) -> Believed {
-        Believed {
-            status: Some(status.to_owned()),
-            amount: Some(100),
-            amount_paid: paid,
-            settled: true,
-        }
-    }
-
-    fn view(json: &str) -> View {
-        serde_json::from_str(json).unwrap()
-    }
-
-    #[test]
-    fn object_in_the_state_we_believe_does_not_differ() {
-        let same = view(r#"{"status":"processing","amount_received":0}"#);
-        assert!(!same.differs(Some(&believed("processing", None))));
-    }
-
-    #[test]
-    fn other_status_other_sum_and_unknown_object_differ() {
-        let paid = view(r#"{"status":"succeeded","amount_received":100}"#);
-        assert!(paid.differs(Some(&believed("processing", None))));
-        assert!(paid.differs(Some(&believed("succeeded", Some(50)))));
-        assert!(paid.differs(None));
-        assert!(!paid.differs(Some(&believed("succeeded", Some(100)))));
-    }
 
     #[test]
     fn event_is_about_its_object_or_the_payment_it_names() {

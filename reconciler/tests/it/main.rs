@@ -12,6 +12,7 @@
 
 mod backlog;
 mod classes;
+mod backfill;
 mod client;
 mod closure;
 mod commands;
@@ -21,11 +22,14 @@ mod end_to_end;
 mod holes;
 mod kills;
 mod official_client;
+mod ledger;
+mod not_generated;
 mod pending;
 mod plans;
 mod refetch;
 mod sender;
 mod shared_budget;
+mod sample;
 mod standby;
 mod support;
 mod tail;

@@ -15,6 +15,7 @@ mod gather;
 pub mod ledger;
 mod migrations;
 pub mod objects;
+pub mod shadow;
 pub mod ties;
 mod transaction;
 

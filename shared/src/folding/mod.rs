@@ -21,6 +21,7 @@
 //! or by event id. Each of them is wrong in a case that Stripe documents.
 
 mod booking;
+pub mod change;
 mod columns;
 pub mod details;
 mod fields;

@@ -1,6 +1,7 @@
 //! What the tests share: a database, a topic and a fake Stripe of their own, and a small stand-in
 //! for the processor that writes the ledger without folding.
 
+pub(crate) mod believed;
 pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod logs;

@@ -119,7 +119,10 @@ impl Reader<'_> {
             .filter(|stored| stored.place.0 >= query.from && stored.place.0 < query.to)
             .filter(|stored| {
                 let mut filters = query.equal.iter();
-                filters.all(|(field, value)| text(&stored.value, field) == value)
+                // `status=all` is no status (docs.stripe.com/api/subscriptions/list).
+                filters.all(|(field, value)| {
+                    (field == "status" && value == "all") || text(&stored.value, field) == value
+                })
             })
             .map(|stored| (stored.place, &stored.value));
         let (page, more) = cut(within, side, query.limit);

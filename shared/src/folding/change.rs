@@ -7,17 +7,19 @@ use serde_json::{Map, Value};
 
 /// One field of a row that a refold would change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Change {
+pub struct Change {
     /// Its name.
-    pub(crate) field: String,
+    pub field: String,
     /// As stored.
-    pub(crate) before: Value,
+    pub before: Value,
     /// As today's rules fold it.
-    pub(crate) after: Value,
+    pub after: Value,
 }
 
 impl Change {
-    pub(crate) fn new(field: &str, before: impl Into<Value>, after: impl Into<Value>) -> Self {
+    /// A field, before and after.
+    #[must_use]
+    pub fn new(field: &str, before: impl Into<Value>, after: impl Into<Value>) -> Self {
         Self {
             field: field.to_owned(),
             before: before.into(),
@@ -26,7 +28,8 @@ impl Change {
     }
 
     /// `500 → 1000`, for people. Snapshots are named by their events only.
-    pub(crate) fn told(&self) -> String {
+    #[must_use]
+    pub fn told(&self) -> String {
         format!("{} → {}", text(&self.before), text(&self.after))
     }
 }
@@ -56,7 +59,8 @@ fn sources(state: &Map<String, Value>) -> String {
 }
 
 /// The fields of two JSON objects that differ; what one lacks is null.
-pub(crate) fn fields(before: &Value, after: &Value) -> Vec<Change> {
+#[must_use]
+pub fn fields(before: &Value, after: &Value) -> Vec<Change> {
     let none = Map::new();
     let (before, after) = (
         before.as_object().unwrap_or(&none),

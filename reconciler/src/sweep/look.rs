@@ -1,0 +1,271 @@
+//! Objects retrieved from Stripe, compared with what we believe of them.
+//!
+//! Invariants: nothing is compared for good before the barrier is passed; an object whose state is
+//! the one we believe is published by nobody; what Stripe does not give stops no other.
+//!
+//! Deliberately absent: which objects, and what follows ([`super::put_right`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::envelope::{MAX_CREATED, decode_observation};
+use shared::folding::graph::Key;
+use shared::folding::{Snapshot, read_observation};
+use shared::ids::{AccountId, EventId, ObjectId};
+use shared::kafka::producer::EventLog;
+use shared::windows::{Window, oldest_listed};
+
+use super::differs::{Difference, difference};
+use super::types::groups;
+use super::view::{View, subject};
+use super::{Engine, SweepError};
+use crate::store::bookings::Subject;
+use crate::store::sweeps::Kind;
+use crate::stripe::{ListedEvent, Lister, Query, Reply, StripeError, objects};
+
+/// Events that one look may list: beyond them observations do what the events would have done.
+const MAX_EVENTS: usize = 5_000;
+
+/// The figures of one pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Objects retrieved.
+    pub retrieved: usize,
+    /// Of these, in another state than we believe.
+    pub differing: usize,
+    /// Events published.
+    pub events: usize,
+    /// Observations published.
+    pub observations: usize,
+    /// Set when the processor had not caught up: nothing was compared.
+    pub behind: bool,
+}
+
+/// One object as retrieved.
+pub(super) struct Retrieved {
+    pub(super) subject: Subject,
+    pub(super) account: Option<AccountId>,
+    pub(super) reply: Reply,
+    view: View,
+    seen: Snapshot,
+}
+
+/// One object that is not as we believe.
+pub(super) struct Suspect {
+    pub(super) object: Retrieved,
+    pub(super) difference: Difference,
+}
+
+impl Retrieved {
+    /// `None`: the answer is no object.
+    fn read(subject: Subject, account: Option<AccountId>, reply: Reply) -> Option<Self> {
+        let observed = decode_observation(&reply.body).ok()?;
+        // Without a date it decides nothing and is not published, but may be told.
+        let at = reply.sent_at.unwrap_or(MAX_CREATED);
+        let (_, seen) = read_observation(&observed, "obs_", at).object?;
+        let view = serde_json::from_slice(&reply.body).unwrap_or_default();
+        Some(Self {
+            subject,
+            account,
+            view,
+            seen,
+            reply,
+        })
+    }
+
+    fn key(&self) -> Key {
+        Key {
+            account: self.subject.account.clone(),
+            id: self.subject.object_id.clone(),
+        }
+    }
+}
+
+impl<L: EventLog> Engine<L> {
+    /// Retrieves each object, and the payment intent that a session names.
+    pub(super) async fn retrieve_all(
+        &self,
+        subjects: Vec<Subject>,
+    ) -> Result<Vec<Retrieved>, SweepError> {
+        let mut seen = BTreeSet::new();
+        let mut todo = subjects;
+        let mut retrieved: Vec<Retrieved> = Vec::new();
+        todo.reverse();
+        while let Some(one) = todo.pop() {
+            if !seen.insert((one.account.clone(), one.object_id.clone())) {
+                continue;
+            }
+            let Some(found) = self.retrieve_one(one).await? else {
+                continue;
+            };
+            if let Some(intent) = &found.view.payment_intent {
+                todo.push(Subject {
+                    object_id: intent.id().to_owned(),
+                    object_type: "payment_intent".to_owned(),
+                    ..found.subject.clone()
+                });
+            }
+            retrieved.push(found);
+        }
+        Ok(retrieved)
+    }
+
+    /// `None`: Stripe has no such object, or it can't be read; that booking is looked at later.
+    async fn retrieve_one(&self, subject: Subject) -> Result<Option<Retrieved>, SweepError> {
+        let account = AccountId::parse(&subject.account).ok();
+        let path = ObjectId::parse(&subject.object_id)
+            .ok()
+            .and_then(|id| objects::path(&subject.object_type, &id));
+        let Some(path) = path else {
+            return Ok(None);
+        };
+        match objects::retrieve(&self.reader.client, &path, account.as_ref()).await {
+            Ok(reply) => Ok(Retrieved::read(subject, account, reply)),
+            Err(error) if error.is_permanent() => {
+                tracing::warn!(
+                    booking.id = subject.booking_id, object.id = subject.object_id,
+                    error = %shared::error::chain(&error), "Stripe does not give a booking's object"
+                );
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Compares, and puts right what differs, account by account.
+    pub(super) async fn look_at(
+        &self,
+        kind: Kind,
+        retrieved: Vec<Retrieved>,
+    ) -> Result<Looked, SweepError> {
+        let mut by_account: BTreeMap<Option<AccountId>, Vec<Retrieved>> = BTreeMap::new();
+        for one in retrieved {
+            by_account.entry(one.account.clone()).or_default().push(one);
+        }
+        let mut total = Looked::default();
+        for (account, objects) in by_account {
+            let looked = self.look(kind, account.as_ref(), objects).await?;
+            total.retrieved += looked.retrieved;
+            total.differing += looked.differing;
+            total.events += looked.events;
+            total.observations += looked.observations;
+            total.behind |= looked.behind;
+        }
+        Ok(total)
+    }
+
+    async fn look(
+        &self,
+        kind: Kind,
+        account: Option<&AccountId>,
+        retrieved: Vec<Retrieved>,
+    ) -> Result<Looked, SweepError> {
+        let mut looked = Looked {
+            retrieved: retrieved.len(),
+            ..Looked::default()
+        };
+        let suspects = self.differing(retrieved).await?;
+        if suspects.is_empty() {
+            return Ok(looked);
+        }
+        let window = self.window_of(&suspects).await?;
+        let listed = self.list_for(account, window, &suspects).await?;
+        let _guard = self.repair_lock().await?;
+        let behind = self.reader.barrier.wait(&self.reader.store).await?;
+        if behind.is_some() {
+            looked.behind = true;
+            return Ok(looked);
+        }
+        // What was in the log when we asked is applied now: only what still differs is wrong.
+        let objects = suspects.into_iter().map(|suspect| suspect.object).collect();
+        let suspects = self.differing(objects).await?;
+        looked.differing = suspects.len();
+        if !suspects.is_empty() {
+            let missing = self.still_missing(listed).await?;
+            (looked.events, looked.observations) = self
+                .put_right(kind, account, window, suspects, missing)
+                .await?;
+        }
+        Ok(looked)
+    }
+
+    async fn differing(&self, retrieved: Vec<Retrieved>) -> Result<Vec<Suspect>, SweepError> {
+        let keys: Vec<Key> = retrieved.iter().map(Retrieved::key).collect();
+        let stored = self
+            .reader
+            .store
+            .run("objects_believed", move |connection| {
+                shared::db::objects::stored(connection, &keys)
+            })
+            .await?;
+        Ok(retrieved
+            .into_iter()
+            .filter_map(|object| {
+                let difference = difference(stored.get(&object.key()), &object.seen)?;
+                Some(Suspect { object, difference })
+            })
+            .collect())
+    }
+
+    /// From the oldest object's creation to now, as far as Stripe lists it.
+    async fn window_of(&self, suspects: &[Suspect]) -> Result<Window, SweepError> {
+        let now = self.reader.client.now().await?;
+        let to = now.saturating_add(60);
+        let oldest = suspects
+            .iter()
+            .map(|one| one.object.view.created)
+            .min()
+            .unwrap_or(now);
+        let from = oldest.clamp(oldest_listed(now), now);
+        Window::new(from, to).ok_or(SweepError::Stripe(StripeError::Unreadable {
+            what: "a date beyond all bounds",
+            cause: None,
+        }))
+    }
+
+    /// The listed events about one of the suspects, with the object that each is about.
+    async fn list_for(
+        &self,
+        account: Option<&AccountId>,
+        window: Window,
+        suspects: &[Suspect],
+    ) -> Result<Vec<(String, ListedEvent)>, SweepError> {
+        let subjects = || suspects.iter().map(|one| &one.object.subject);
+        let ids: BTreeSet<&str> = subjects().map(|one| one.object_id.as_str()).collect();
+        let mut found = Vec::new();
+        for types in groups(subjects().map(|one| one.object_type.as_str())) {
+            let query = Query {
+                account: account.cloned(),
+                window,
+                types,
+                delivered: None,
+                max_events: MAX_EVENTS,
+            };
+            let mut lister = Lister::new(&self.reader.client, query);
+            loop {
+                let page = match lister.next_page().await {
+                    Ok(Some(page)) => page,
+                    // The observation says what the rest of a list that can't be walked would have.
+                    Ok(None) | Err(StripeError::Walk(_)) => break,
+                    Err(error) => return Err(error.into()),
+                };
+                let about = |event: ListedEvent| Some((subject(&event.raw, &ids)?, event));
+                found.extend(page.into_iter().filter_map(about));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those that the ledger lacks, each once.
+    async fn still_missing(
+        &self,
+        listed: Vec<(String, ListedEvent)>,
+    ) -> Result<Vec<(String, ListedEvent)>, SweepError> {
+        let events = listed.iter().map(|(_, event)| event.clone()).collect();
+        let unknown = self.reader.without_known(events).await?;
+        let mut unknown: BTreeSet<EventId> = unknown.into_iter().map(|event| event.id).collect();
+        Ok(listed
+            .into_iter()
+            .filter(|(_, event)| unknown.remove(&event.id))
+            .collect())
+    }
+}

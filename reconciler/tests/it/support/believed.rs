@@ -1,0 +1,49 @@
+//! Rows as the processor would have written them, for tests that need no processor.
+
+use serde_json::{Value, json};
+use shared::envelope::decode_observation;
+use shared::folding::{Columns, ObjectState, read_observation};
+
+use super::Rig;
+
+/// An object of `booking`, folded from what Stripe would have answered for it at second `at`.
+pub(crate) fn believe(rig: &Rig, account: &str, booking: &str, object: &Value, at: i64) {
+    let body = object.to_string().into_bytes();
+    let observed = decode_observation(&body).unwrap();
+    let (reference, snapshot) = read_observation(&observed, "obs_before", at)
+        .object
+        .unwrap();
+    let mut state = ObjectState::default();
+    state.join(snapshot);
+    let columns = Columns::of(&state);
+    let text = |value: &Option<String>| {
+        value
+            .as_ref()
+            .map_or("NULL".to_owned(), |text| format!("'{text}'"))
+    };
+    let number = |value: Option<i64>| value.map_or("NULL".to_owned(), |number| number.to_string());
+    rig.database.execute(&format!(
+        "INSERT INTO objects (account, id, type, status, amount, amount_paid, amount_refunded, \
+         currency, customer, settled, state, booking_id, version, updated_by) VALUES \
+         ('{account}', '{}', '{}', {}, {}, {}, {}, {}, {}, {}, '{}', '{booking}', 1, 'test')",
+        reference.id,
+        reference.kind,
+        text(&columns.status),
+        number(columns.amount),
+        number(columns.amount_paid),
+        number(columns.amount_refunded),
+        text(&columns.currency),
+        text(&columns.customer),
+        columns.settled,
+        json!(state),
+    ));
+}
+
+/// A booking's row, last changed an hour ago.
+pub(crate) fn booking(rig: &Rig, id: &str, status: &str, hold: Option<&str>) {
+    let hold = hold.map_or("NULL".to_owned(), |hold| format!("'{hold}'"));
+    rig.database.execute(&format!(
+        "INSERT INTO bookings (id, status, hold, version, updated_at, updated_by) \
+         VALUES ('{id}', '{status}', {hold}, 1, now() - interval '1 hour', 'test')"
+    ));
+}
