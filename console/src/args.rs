@@ -4,12 +4,18 @@
 mod action;
 mod consumer;
 mod dead;
+mod endpoint;
 mod parked;
+mod sweep;
 
 pub(crate) use action::{ActionCommand, ActionList};
 pub(crate) use consumer::{ConsumerChange, ConsumerCommand};
 pub(crate) use dead::{DeadCommand, DeadDecide, DeadGroups, DeadList, DeadReplay, Letter};
+pub(crate) use endpoint::{EndpointCommand, EndpointEnsure, EndpointShow};
 pub(crate) use parked::{ParkedCommand, ParkedList, ParkedRelease, ParkedSkip};
+pub(crate) use sweep::{
+    SweepCertificates, SweepCommand, SweepFindings, SweepList, SweepPlans, SweepRepair,
+};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -81,6 +87,16 @@ pub(crate) enum Command {
     Consumer {
         #[command(subcommand)]
         command: ConsumerCommand,
+    },
+    /// What the reconciler compared, found, proved and repaired.
+    Sweep {
+        #[command(subcommand)]
+        command: SweepCommand,
+    },
+    /// Our webhook endpoint at Stripe.
+    Endpoint {
+        #[command(subcommand)]
+        command: EndpointCommand,
     },
     /// What was done by hand: who, when, why, and what came of it.
     Action {

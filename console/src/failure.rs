@@ -85,6 +85,13 @@ pub(crate) enum Failure {
         #[source]
         source: shared::kafka::producer::AppendError,
     },
+    /// Stripe refused, or is not known to have done it.
+    #[error("{doing}")]
+    Stripe {
+        doing: &'static str,
+        #[source]
+        source: crate::endpoint::StripeError,
+    },
     /// `doctor` found something that does not work; its report says what.
     #[error("{failed} of {checks} checks failed")]
     Unwell { failed: usize, checks: usize },
@@ -124,6 +131,7 @@ impl Failure {
             | Self::Connect { .. }
             | Self::Query { .. }
             | Self::Kafka { .. }
+            | Self::Stripe { .. }
             | Self::Unwell { .. }
             | Self::Runtime { .. }
             | Self::Output { .. }

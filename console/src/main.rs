@@ -4,17 +4,20 @@
 //! *Invariant:* ledger, objects, bookings, outbox, parked events and dead letters have one writer,
 //! and this is not it. What it asks, it asks in one read-only transaction. What it writes are the
 //! notes of what people do (`operator_actions` and their items), what they want of consumption
-//! (`consumer_control`) and the shadow tables of a refold; everything else that an operator wishes
-//! travels as a record through the log. In Kafka it joins no group and commits nothing.
+//! (`consumer_control`, the approval of a repair plan, an endpoint that is accepted) and the shadow
+//! tables of a refold; everything else that an operator wishes travels as a record through the log.
+//! In Kafka it joins no group and commits nothing.
 //!
-//! Data goes to standard output, everything else to standard error. It opens no listener, and
-//! only `doctor` looks at a Stripe key: to try it with one call that reads.
+//! Data goes to standard output, everything else to standard error. It opens no listener. Two
+//! commands call Stripe: `doctor` tries the reconciler's key with one call that reads, and
+//! `endpoint ensure` uses the operator's own.
 
 mod action;
 mod args;
 mod commands;
 mod database;
 mod doctor;
+mod endpoint;
 mod failure;
 mod history;
 mod kafka;
@@ -48,6 +51,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Dead { command } => commands::dead::run(&global, command),
         Command::Parked { command } => commands::parked::run(&global, command),
         Command::Consumer { command } => commands::consumer::run(&global, command),
+        Command::Sweep { command } => commands::sweep::run(&global, command),
+        Command::Endpoint { command } => commands::endpoint::run(&global, command),
         Command::Action { command } => commands::action::run(&global, command),
         Command::Lag(lag) => commands::lag::run(&global, &lag),
         Command::Refold(refold) => commands::refold::run(&global, &refold),

@@ -5,11 +5,13 @@ pub(crate) mod booking;
 pub(crate) mod consumer;
 pub(crate) mod dead;
 pub(crate) mod doctor;
+pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod lag;
 pub(crate) mod parked;
 pub(crate) mod refold;
 pub(crate) mod replay;
+pub(crate) mod sweep;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

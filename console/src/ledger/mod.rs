@@ -7,10 +7,14 @@ pub(crate) mod booking;
 pub(crate) mod consumer;
 pub(crate) mod dead;
 pub(crate) mod event;
+pub(crate) mod finding;
 pub(crate) mod headers;
 mod json;
 pub(crate) mod parked;
+pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod sender;
+pub(crate) mod sweep;
 
 pub(crate) use json::JsonText;
 

@@ -170,7 +170,9 @@ fn every_bookend_command_that_a_document_shows_can_be_typed() {
             .filter_map(|line| line.split_once("bookend ").map(|(_, c)| c))
         {
             let words: Vec<&str> = line.split_whitespace().take(2).collect();
-            let nouns = ["event", "booking", "dead", "parked", "consumer", "action"];
+            let nouns = [
+                "event", "booking", "dead", "parked", "consumer", "action", "sweep", "endpoint",
+            ];
             if !words.first().is_some_and(|noun| nouns.contains(noun)) {
                 continue;
             }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
 use diesel::sql_types::{Binary, Nullable, Text};
-use diesel::{Connection as _, RunQueryDsl as _, sql_query};
+use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, sql_query};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +16,12 @@ pub(crate) const SECRET: &str = "whsec_0123456789abcdefghijklmnopqrstuv";
 pub(crate) const OTHER_SECRET: &str = "whsec_another9876543210another98765432";
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
+
+#[derive(QueryableByName)]
+struct Cell {
+    #[diesel(sql_type = Nullable<Text>)]
+    t: Option<String>,
+}
 
 /// A database that is dropped with its test.
 pub(crate) struct Ledger {
@@ -78,6 +84,23 @@ impl Ledger {
         .bind::<Text, _>(row.disposition)
         .execute(self.connection())
         .unwrap();
+    }
+
+    /// The one value of a query, as text; nothing is the empty text.
+    pub(crate) fn text(&self, sql: &str) -> String {
+        let mut connection = PgConnection::establish(&self.url).unwrap();
+        let cells: Vec<Cell> = sql_query(format!("SELECT ({sql})::text AS t"))
+            .load(&mut connection)
+            .unwrap();
+        cells[0].t.clone().unwrap_or_default()
+    }
+
+    /// `verb state` of every action, in order.
+    pub(crate) fn actions(&self) -> String {
+        self.text(
+            "SELECT coalesce(string_agg(verb || ' ' || state, ', ' ORDER BY at, id), '')
+             FROM operator_actions",
+        )
     }
 
     /// Runs `bookend` on this database.

@@ -15,6 +15,7 @@
 mod booking;
 mod doctor;
 mod documents;
+mod endpoint;
 mod event;
 mod fixture;
 mod lag;
@@ -24,4 +25,5 @@ mod planted;
 mod refold;
 mod refusals;
 mod replay;
+mod sweep;
 mod verify;

@@ -22,7 +22,7 @@ pub(crate) struct Desk {
 }
 
 /// As the server sees it: a session with the rights of this role only.
-fn as_role(url: &str, role: &str) -> String {
+pub(crate) fn as_role(url: &str, role: &str) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}options=-crole%3D{role}")
 }

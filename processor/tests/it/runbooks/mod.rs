@@ -7,6 +7,7 @@ mod page;
 mod situations;
 
 use page::{Page, Situation};
+use testbed::stripe::{Fake, FakeConfig};
 
 use crate::harness::Harness;
 use crate::parking::{block, step, unblock};
@@ -186,15 +187,66 @@ fn the_page_about_a_hole_in_the_log_works_as_written() {
 }
 
 #[test]
+fn the_page_about_repair_plans_works_as_written() {
+    let page = Page::read("repair-plan");
+    let harness = Harness::new();
+    situations::too_much_is_missing(&harness, "plan_a");
+    let here = Situation::new(&harness).with("PLAN", "plan_a");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let approved = "SELECT count(*) FROM repair_plans WHERE state = 'approved'";
+            harness.eventually_number(1, approved);
+            harness.execute(
+                "UPDATE repair_plans SET state = 'done', published = missing, finished_at = now()",
+            );
+        });
+        here.run_all(&page.blocks(""));
+    });
+    let repairs =
+        "SELECT count(*) FROM operator_actions WHERE verb = 'sweep repair' AND state = 'done'";
+    assert_eq!(harness.number(repairs), 1);
+}
+
+#[test]
+fn the_page_about_the_endpoint_works_as_written() {
+    let page = Page::read("endpoint");
+    let harness = Harness::new();
+    let stripe = Fake::start(FakeConfig::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("whsec");
+    let here = Situation::new(&harness)
+        .with("STRIPE_LIVEMODE", "false")
+        .with("STRIPE_API_BASE", &stripe.url())
+        .with("STRIPE_OPERATOR_KEY", stripe.api_key())
+        .with("URL", "https://hooks.example.com/webhooks/stripe")
+        .with("SECRET_FILE", &secret.display().to_string());
+    here.run_all(&page.blocks("create"));
+    let told = std::fs::read_to_string(&secret).unwrap();
+    assert!(told.starts_with("whsec_"), "no secret in the file");
+    let id = harness.text("SELECT id FROM webhook_endpoints").unwrap();
+    situations::disabled(&stripe, &id);
+    harness.execute("UPDATE webhook_endpoints SET status = 'disabled'");
+    harness.execute(&format!(
+        "INSERT INTO sender_alarms (alarm, subject, detail)
+         VALUES ('endpoint_disabled', '{id}', 'Stripe says that it is disabled')"
+    ));
+    here.run_all(&page.blocks(""));
+    let enabled = "SELECT count(*) FROM webhook_endpoints WHERE status = 'enabled'";
+    assert_eq!(harness.number(enabled), 1);
+}
+
+#[test]
 fn every_block_of_every_page_is_run_by_a_test() {
     let known = [
         ("brake", &["", "pause"][..]),
         ("database-restored", &[""]),
         ("dead-letters", &[""]),
+        ("endpoint", &["", "create"]),
         ("group-reset", &[""]),
         ("log-hole", &["", "sweep"]),
         ("parked-booking", &["", "skip"]),
         ("refold", &["", "promote"]),
+        ("repair-plan", &[""]),
         ("replay", &[""]),
     ];
     let pages = page::names();

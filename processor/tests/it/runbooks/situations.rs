@@ -1,5 +1,8 @@
 //! What has gone wrong when a page is opened.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use shared::clock::{Clock as _, SystemClock};
 use testbed::services::Service;
 use testbed::stripe::{Fake, FakeConfig, FakeHandle, Order, When};
@@ -55,6 +58,50 @@ pub(super) fn stripe_with_lost_events() -> FakeHandle {
         ..Order::default()
     });
     stripe
+}
+
+/// A sweep stopped before a window of which three events are missing, more than it may publish; the
+/// one before it was complete.
+pub(super) fn too_much_is_missing(harness: &Harness, plan: &str) {
+    let statements = [
+        "INSERT INTO sweeps (kind, window_from, window_to, finished_at, listed, missing, outcome)
+         VALUES ('deep', now() - interval '1 day', now() - interval '1 hour', now(), 9, 3, 'planned')"
+            .to_owned(),
+        "INSERT INTO certificates (window_from, window_to, stripe_count, ledger_count, ids_hash,
+             ledger_hash, complete, issued_by)
+         VALUES (now() - interval '2 days', now() - interval '1 day', 4, 4, 'aa', 'aa', true, 'test')"
+            .to_owned(),
+        format!(
+            "INSERT INTO repair_plans (id, sweep_id, window_from, window_to, missing, cap)
+             SELECT '{plan}', id, window_from, window_to, 3, 2 FROM sweeps"
+        ),
+        format!(
+            "INSERT INTO findings (sweep_id, plan_id, kind, confidence, evidence, event_id)
+             SELECT id, '{plan}', 'never_delivered', 0.6,
+                 json_build_object('what', 'listed_not_in_ledger'), 'evt_' || n
+             FROM sweeps, generate_series(1, 3) AS n"
+        ),
+    ];
+    statements.iter().for_each(|sql| harness.execute(sql));
+}
+
+/// As Stripe does to an endpoint that failed for days.
+pub(super) fn disabled(stripe: &FakeHandle, id: &str) {
+    let url = stripe.url();
+    let host = url.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(host).unwrap();
+    let form = "disabled=true";
+    write!(
+        connection,
+        "POST /v1/webhook_endpoints/{id} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{form}",
+        stripe.api_key(),
+        form.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 /// Where the reconciler's commands are run.

@@ -1,0 +1,198 @@
+//! What the reconciler noted: sweeps, up to where accounts are complete, certificates, and the calls
+//! it made. Plans and findings are in `plan` and `finding`.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::{QueryableByName, sql_query};
+use serde::Serialize;
+
+use super::rows;
+use crate::args::{SweepCertificates, SweepList};
+use crate::failure::Failure;
+
+/// One pass over a window.
+#[derive(Debug, Clone, Serialize, QueryableByName)]
+pub(crate) struct SweepRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = Text)]
+    pub(crate) kind: String,
+    /// Empty: our own.
+    #[diesel(sql_type = Text)]
+    pub(crate) account: String,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) window_from: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) window_to: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) started_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) finished_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Integer)]
+    pub(crate) listed: i32,
+    #[diesel(sql_type = Integer)]
+    pub(crate) missing: i32,
+    #[diesel(sql_type = Integer)]
+    pub(crate) repaired: i32,
+    /// None while it runs, or when it was killed.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) outcome: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) error: Option<String>,
+}
+
+/// How one account stands.
+#[derive(Debug, Clone, Serialize, QueryableByName)]
+pub(crate) struct AccountRow {
+    /// Empty: our own.
+    #[diesel(sql_type = Text)]
+    pub(crate) account: String,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) complete_from: Option<DateTime<Utc>>,
+    /// None: nothing was proven yet.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) complete_up_to: Option<DateTime<Utc>>,
+    /// Seconds since then, by the database's clock.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) age_seconds: Option<i64>,
+    /// Plans that wait for a person.
+    #[diesel(sql_type = BigInt)]
+    pub(crate) open_plans: i64,
+}
+
+/// For a window: both sides, counted and hashed.
+#[derive(Debug, Clone, Serialize, QueryableByName)]
+pub(crate) struct CertificateRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = Text)]
+    pub(crate) account: String,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) window_from: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) window_to: DateTime<Utc>,
+    #[diesel(sql_type = Integer)]
+    pub(crate) stripe_count: i32,
+    #[diesel(sql_type = Integer)]
+    pub(crate) ledger_count: i32,
+    #[diesel(sql_type = Text)]
+    pub(crate) ids_hash: String,
+    #[diesel(sql_type = Text)]
+    pub(crate) ledger_hash: String,
+    #[diesel(sql_type = Bool)]
+    pub(crate) complete: bool,
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) issued_at: DateTime<Utc>,
+    /// Version of the reconciler.
+    #[diesel(sql_type = Text)]
+    pub(crate) issued_by: String,
+}
+
+/// Calls of one purpose in 30 days.
+#[derive(Debug, Clone, Serialize, QueryableByName)]
+pub(crate) struct CallsRow {
+    #[diesel(sql_type = Text)]
+    pub(crate) purpose: String,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) calls: i64,
+}
+
+/// What the allowance goes by, and whether nobody may call now.
+#[derive(Debug, Clone, QueryableByName)]
+pub(crate) struct Ground {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) transactions: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) held_until: Option<DateTime<Utc>>,
+}
+
+/// Sweeps that match all filters, the newest first.
+pub(crate) fn sweeps(db: &mut PgConnection, filter: &SweepList) -> Result<Vec<SweepRow>, Failure> {
+    let query = sql_query(
+        "SELECT id, kind, account, window_from, window_to, started_at, finished_at, listed, missing,
+             repaired, outcome, error
+         FROM sweeps
+         WHERE ($1 IS NULL OR kind = $1) AND ($2 IS NULL OR account = $2)
+           AND ($3 IS NULL OR started_at >= $3)
+         ORDER BY id DESC LIMIT $4",
+    )
+    .bind::<Nullable<Text>, _>(filter.kind.as_deref())
+    .bind::<Nullable<Text>, _>(filter.account.as_deref())
+    .bind::<Nullable<Timestamptz>, _>(filter.since)
+    .bind::<BigInt, _>(i64::from(filter.limit));
+    rows(db, "reading the sweeps", query)
+}
+
+/// How these accounts stand, and, without `only`, every other of which something is proven or
+/// waits for a person.
+pub(crate) fn accounts(
+    db: &mut PgConnection,
+    listed: &[String],
+    only: Option<&str>,
+) -> Result<Vec<AccountRow>, Failure> {
+    let query = sql_query(
+        "WITH known AS (
+             SELECT unnest($1) AS account UNION SELECT account FROM proofs
+             UNION SELECT account FROM repair_plans WHERE state = 'open'
+         )
+         SELECT k.account, p.proven_from AS complete_from, p.proven_to AS complete_up_to,
+             greatest(extract(epoch FROM now() - p.proven_to), 0)::bigint AS age_seconds,
+             (SELECT count(*) FROM repair_plans r
+              WHERE r.account = k.account AND r.state = 'open') AS open_plans
+         FROM known k LEFT JOIN proofs p USING (account)
+         WHERE ($2 IS NULL OR k.account = $2)
+         ORDER BY k.account",
+    )
+    .bind::<Array<Text>, _>(listed)
+    .bind::<Nullable<Text>, _>(only);
+    rows(db, "reading up to where it is complete", query)
+}
+
+/// Certificates that match all filters, the newest window first.
+pub(crate) fn certificates(
+    db: &mut PgConnection,
+    filter: &SweepCertificates,
+) -> Result<Vec<CertificateRow>, Failure> {
+    let query = sql_query(
+        "SELECT id, account, window_from, window_to, stripe_count, ledger_count, ids_hash,
+             ledger_hash, complete, issued_at, issued_by
+         FROM certificates
+         WHERE ($1 IS NULL OR account = $1) AND ($2 IS NULL OR window_to > $2)
+           AND ($3 IS NULL OR window_from < $3)
+         ORDER BY window_from DESC, id DESC LIMIT $4",
+    )
+    .bind::<Nullable<Text>, _>(filter.account.as_deref())
+    .bind::<Nullable<Timestamptz>, _>(filter.from)
+    .bind::<Nullable<Timestamptz>, _>(filter.to)
+    .bind::<BigInt, _>(i64::from(filter.limit));
+    rows(db, "reading the certificates", query)
+}
+
+/// Calls of the last 30 days, today included.
+pub(crate) fn calls(db: &mut PgConnection) -> Result<Vec<CallsRow>, Failure> {
+    let query = sql_query(
+        "SELECT purpose, sum(calls)::bigint AS calls FROM api_calls
+         WHERE day > (now() AT TIME ZONE 'UTC')::date - 30
+         GROUP BY purpose ORDER BY purpose",
+    );
+    rows(db, "reading the calls", query)
+}
+
+/// Payments of the last 30 days that count here, and the hold, if one stands.
+pub(crate) fn ground(db: &mut PgConnection) -> Result<Ground, Failure> {
+    let query = sql_query(
+        "SELECT (SELECT count(*) FROM events
+                 WHERE type = 'charge.succeeded' AND record_kind = 'event'
+                   AND disposition <> 'ignored' AND created >= now() - interval '30 days')
+                AS transactions,
+             (SELECT to_timestamp(max(held_until_us) / 1000000.0) FROM api_budget
+              WHERE held_until_us > extract(epoch FROM clock_timestamp()) * 1000000)
+                AS held_until",
+    );
+    let found = rows(db, "reading the budget", query)?;
+    Ok(found.into_iter().next().unwrap_or(Ground {
+        transactions: 0,
+        held_until: None,
+    }))
+}
