@@ -11,6 +11,7 @@
 )]
 
 mod backfill;
+mod backfill_beside;
 mod client;
 mod commands;
 mod counted;
