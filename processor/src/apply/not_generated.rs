@@ -14,7 +14,8 @@ use shared::ids::{AccountId, ObjectId};
 use super::world::Refetch;
 use crate::item::{Readable, RowKind};
 
-const TYPE: &str = "v2.core.health.event_generation_failure.resolved";
+/// What the type ends with; before it comes the version alone (`v2`).
+const TYPE: &str = ".core.health.event_generation_failure.resolved";
 /// Where the impact may lie, from the payload's top.
 const PLACES: &[&str] = &[
     "/data/impact",
@@ -54,7 +55,7 @@ const IDS: &[(&str, &str)] = &[
 
 /// The wish that an event of this type makes; `None` for every other, and where it names nothing.
 pub(super) fn wish(item: &Readable) -> Option<Refetch> {
-    if item.kind != RowKind::Event || item.event_type != TYPE {
+    if item.kind != RowKind::Event || !tells_failure(&item.event_type) {
         return None;
     }
     let payload: Value = serde_json::from_slice(&item.record.value).ok()?;
@@ -71,6 +72,11 @@ pub(super) fn wish(item: &Readable) -> Option<Refetch> {
         reason: "not_generated",
         tied_at: item.created,
     })
+}
+
+fn tells_failure(event_type: &str) -> bool {
+    let version = event_type.strip_suffix(TYPE);
+    version.is_some_and(|version| !version.is_empty() && !version.contains('.'))
 }
 
 /// The object that an impact names.
@@ -94,9 +100,11 @@ fn named(impact: &Value) -> Option<Named> {
     Some(Named {
         id: id.as_str().to_owned(),
         kind,
-        account: text("context")
-            .and_then(|id| AccountId::parse(id).ok())
-            .map(|account| account.to_string()),
+        // An account that can't be told must not become our own.
+        account: match impact.get("context").filter(|context| !context.is_null()) {
+            Some(context) => Some(AccountId::parse(context.as_str()?).ok()?.to_string()),
+            None => None,
+        },
     })
 }
 
@@ -136,6 +144,32 @@ fn kind_of_id(id: &str) -> Option<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn type_is_known_in_every_version_and_nothing_else_is() {
+        for version in ["v2", "v3", "v12"] {
+            assert!(tells_failure(&format!("{version}{TYPE}")));
+        }
+        for other in [
+            TYPE,
+            "v2.x.core.health.event_generation_failure.resolved",
+            "v2",
+        ] {
+            assert!(!tells_failure(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn object_of_an_account_that_cannot_be_told_is_not_asked_for_in_ours() {
+        for context in [json!("acct_1/acct_2"), json!(7), json!({})] {
+            assert_eq!(
+                named(&json!({"related_object_id": "pi_1", "context": context})),
+                None
+            );
+        }
+        let ours = named(&json!({"related_object_id": "pi_1", "context": null}));
+        assert_eq!(ours.map(|named| named.account), Some(None));
+    }
 
     fn kind(impact: &Value) -> Option<String> {
         named(impact).map(|named| named.kind)

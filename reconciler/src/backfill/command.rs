@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use shared::ids::AccountId;
 
 use super::BackfillError;
 use crate::budget::Purpose;
 use crate::config::Config;
 use crate::parts;
-use crate::store::Lock;
+use crate::store::{Lock, Store, StoreError};
 use crate::stripe::listing::PAGE_SIZE;
 
 /// The processor did not catch up in time.
@@ -20,11 +21,14 @@ const TIMED_OUT: u8 = 124;
 const MOST_SECONDS: u32 = 10;
 
 /// What to fill the system with.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct BackfillArgs {
     /// RFC 3339: objects that were created before are left out; without it, none is.
     #[arg(long)]
     since: Option<DateTime<Utc>>,
+    /// A connected account, and no other; may be given more than once. Without it: all, and our own.
+    #[arg(long, value_parser = AccountId::parse)]
+    account: Vec<AccountId>,
 }
 
 /// Fills every account. What is done is noted: run again, it goes on where it stood.
@@ -44,7 +48,7 @@ pub async fn run(config: &Config, args: BackfillArgs) -> anyhow::Result<ExitCode
     let since = args.since.map(|since| since.timestamp());
     let mut done = BTreeSet::new();
     // Filling our own account may show accounts that were not known before.
-    while let Some(account) = parts::accounts(config, store)
+    while let Some(account) = wanted(config, store, &args.account)
         .await?
         .into_iter()
         .find(|account| !done.contains(account))
@@ -64,6 +68,17 @@ pub async fn run(config: &Config, args: BackfillArgs) -> anyhow::Result<ExitCode
         done.insert(account);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn wanted(
+    config: &Config,
+    store: &Store,
+    named: &[AccountId],
+) -> Result<Vec<Option<AccountId>>, StoreError> {
+    match named {
+        [] => parts::accounts(config, store).await,
+        named => Ok(named.iter().cloned().map(Some).collect()),
+    }
 }
 
 /// The configuration with the backfill's own rate, and windows small enough for it.

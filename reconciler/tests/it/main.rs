@@ -13,6 +13,7 @@
 mod backlog;
 mod classes;
 mod backfill;
+mod backfill_beside;
 mod client;
 mod closure;
 mod commands;
