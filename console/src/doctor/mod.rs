@@ -7,6 +7,7 @@
 //! It changes nothing, and never shows a secret.
 
 mod clock;
+mod completeness;
 mod kafka;
 mod postgres;
 mod report;

@@ -11,7 +11,7 @@ use shared::config::ExposeSecret as _;
 use shared::db::{self, Limits};
 
 use super::settings::Settings;
-use super::{Check, clock};
+use super::{Check, clock, completeness};
 use crate::failure::chain;
 
 const NAMES: [&str; 4] = ["schema", "durability", "clock of Postgres", "progress"];
@@ -72,7 +72,7 @@ pub(super) fn examine(settings: &Settings, limit: Duration) -> Vec<Check> {
         }
     };
     let after = SystemClock.now();
-    vec![
+    let mut checks = vec![
         Check::ok(
             "Postgres",
             format!(
@@ -84,7 +84,9 @@ pub(super) fn examine(settings: &Settings, limit: Duration) -> Vec<Check> {
         durability(&server),
         clock::judge("clock of Postgres", server.now, before, after),
         progress(&mut connection, settings),
-    ]
+    ];
+    checks.extend(completeness::examine(&mut connection));
+    checks
 }
 
 fn schema(connection: &mut PgConnection) -> Check {
@@ -160,7 +162,8 @@ fn without(name: &str, because: &str) -> Vec<Check> {
 }
 
 fn skipped(because: &str) -> impl Iterator<Item = Check> {
-    NAMES.iter().map(move |name| Check::skipped(*name, because))
+    let names = NAMES.iter().chain(&completeness::NAMES);
+    names.map(move |name| Check::skipped(*name, because))
 }
 
 #[cfg(test)]

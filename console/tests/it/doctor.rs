@@ -222,3 +222,63 @@ fn servers_that_accept_and_say_nothing_end_no_check_but_their_own_in_bounded_tim
         ],
     );
 }
+
+#[test]
+fn what_waits_for_a_person_is_a_warning_with_what_to_do_and_fails_nothing_else() {
+    let (mut ledger, topics) = (Ledger::new(), TestTopics::create());
+    let of_doctor = |ledger: &Ledger| examine(ledger, &topics, "http://127.0.0.1:1", &[]).json();
+    ledger.execute(
+        "INSERT INTO proofs (proven_from, proven_to) VALUES (now() - interval '1 day', now())",
+    );
+    assert_outcomes(
+        &of_doctor(&ledger),
+        &[
+            ("sender", "ok"),
+            ("completeness", "ok"),
+            ("plans", "ok"),
+            ("held bookings", "ok"),
+        ],
+    );
+    ledger.execute(
+        "UPDATE proofs SET proven_to = now() - interval '2 hours';
+         INSERT INTO sender_alarms (alarm, subject, detail, cleared_at)
+         VALUES ('silence', '', 'nothing came', NULL), ('horizon', '', 'over', now());
+         INSERT INTO sweeps (kind, window_from, window_to, outcome)
+         VALUES ('deep', now() - interval '1 day', now(), 'planned');
+         INSERT INTO repair_plans (id, sweep_id, window_from, window_to, missing, cap)
+         SELECT 'plan_1', id, window_from, window_to, 3000, 1000 FROM sweeps;
+         INSERT INTO parked_events (event_id, booking_id, created, topic, partition, \"offset\",
+             key, headers)
+         VALUES ('evt_1', 'bk_1', now(), 'stripe.events', 3, 1, 'bk_1', '[]')",
+    );
+    let report = of_doctor(&ledger);
+    assert_outcomes(
+        &report,
+        &[
+            ("sender", "warning"),
+            ("completeness", "warning"),
+            ("plans", "warning"),
+            ("held bookings", "warning"),
+            ("schema", "ok"),
+        ],
+    );
+    let (_, sender) = outcome(&report, "sender");
+    let found = sender["found"].as_str().unwrap();
+    assert!(found.starts_with("1 alarm(s): silence since"), "{found}");
+}
+
+#[test]
+fn a_schema_without_these_tables_skips_their_checks() {
+    let (mut ledger, topics) = (Ledger::new(), TestTopics::create());
+    ledger.execute("DROP TABLE sender_alarms");
+    let report = examine(&ledger, &topics, "http://127.0.0.1:1", &[]).json();
+    assert_outcomes(
+        &report,
+        &[
+            ("sender", "skipped"),
+            ("completeness", "skipped"),
+            ("held bookings", "skipped"),
+            ("progress", "warning"),
+        ],
+    );
+}
