@@ -72,7 +72,7 @@ fn judge(notes: &Notes) -> Vec<Check> {
             Some(told) => Check::warning(
                 sender,
                 format!("{} alarm(s): {told}", notes.alarms),
-                "look at the webhook endpoint in Stripe's Dashboard, and at the ingestors",
+                "`bookend endpoint show` tells what was seen; `bookend endpoint ensure` mends the endpoint",
             ),
         },
         judge_proofs(completeness, notes),
@@ -81,7 +81,7 @@ fn judge(notes: &Notes) -> Vec<Check> {
             open => Check::warning(
                 plans,
                 format!("{open} repair(s) are too large for one sweep and wait for a person"),
-                "look at the table repair_plans, and approve what is right",
+                "`bookend sweep plans`, then `bookend sweep repair --plan ID`",
             ),
         },
         match (notes.held, notes.queues) {

@@ -10,10 +10,10 @@
     reason = "tests fail by panicking, and look at the machine themselves"
 )]
 
-mod backlog;
-mod classes;
 mod backfill;
 mod backfill_beside;
+mod backlog;
+mod classes;
 mod client;
 mod closure;
 mod commands;
@@ -22,15 +22,15 @@ mod deep;
 mod end_to_end;
 mod holes;
 mod kills;
-mod official_client;
 mod ledger;
 mod not_generated;
+mod official_client;
 mod pending;
 mod plans;
 mod refetch;
+mod sample;
 mod sender;
 mod shared_budget;
-mod sample;
 mod standby;
 mod support;
 mod tail;
