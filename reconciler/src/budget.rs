@@ -18,6 +18,9 @@ const READS_PER_TRANSACTION: i64 = 500;
 /// Reads that Stripe allows whatever the business.
 const LEAST_READS: i64 = 10_000;
 
+/// Longest queue of calls, in microseconds.
+const LONGEST_QUEUE_US: i64 = 60_000_000;
+
 /// What a call is for, most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -99,7 +102,11 @@ pub fn take(bucket: Bucket, now_us: i64, rate: Rate, purpose: Purpose) -> (Bucke
     if bucket.held_until_us > now_us {
         return (bucket, Grant::NotYet(pause(bucket.held_until_us)));
     }
-    let due = bucket.due_us.max(now_us);
+    // A server whose clock went back, by a failover, must not make anybody wait for long.
+    let due = bucket
+        .due_us
+        .min(now_us.saturating_add(LONGEST_QUEUE_US))
+        .max(now_us);
     let spare = rate.tolerance_us / 4 * (4 - purpose.reserve());
     let free_at = due.saturating_sub(spare);
     if purpose != Purpose::Live && free_at > now_us {

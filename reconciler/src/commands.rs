@@ -16,6 +16,8 @@ use crate::sweep::SweepError;
 use crate::sweep::window::Report;
 use crate::{parts, service};
 
+/// What was asked for can't be told.
+const PRECONDITION: u8 = 6;
 /// Something differs that somebody has to look at.
 const DRIFT: u8 = 7;
 /// The processor did not catch up in time, so nothing can be said.
@@ -175,11 +177,11 @@ async fn verify(config: &Config, span: Span) -> anyhow::Result<ExitCode> {
     reader.store.read_only().await?;
     let now = reader.client.now().await.map_err(SweepError::from)?;
     let Some(window) = span.window(now, config) else {
-        eprintln!("complete: nothing of this window can be compared");
+        eprintln!("unknown: nothing of this window can be compared");
         println!(
-            r#"{{"v":1,"verdict":"complete","stripe_count":0,"ledger_count":0,"findings":[]}}"#
+            r#"{{"v":1,"verdict":"unknown","stripe_count":0,"ledger_count":0,"findings":[]}}"#
         );
-        return Ok(ExitCode::SUCCESS);
+        return Ok(ExitCode::from(PRECONDITION));
     };
     let accounts = parts::accounts(config, &reader.store).await?;
     let verified = reader.verify(&accounts, window).await?;

@@ -309,7 +309,8 @@ impl SweepArgs {
             max_events: self.sweep_max_events,
             repair_cap: self.repair_cap,
             parked_limit: self.parked_limit,
-            lock_patience: self.barrier_timeout.saturating_mul(2),
+            // As long as another may publish what it is allowed to.
+            lock_patience: self.barrier_timeout.saturating_mul(10),
             pending_after: self.pending_after,
             pending_batch: i64::from(self.pending_batch),
             refetch_pause: self.refetch_pause,

@@ -46,7 +46,7 @@ impl<K> Default for Lateness<K> {
 
 impl<K: Eq + std::hash::Hash> Lateness<K> {
     /// Learns from one listing of `window`, asked for at `asked_at` by Stripe's clock: every event's
-    /// id and second. Returns by how many seconds at most its latest event was late, if one was.
+    /// id and second. Returns by how many seconds at least its latest event was late, if one was.
     pub fn learn(
         &mut self,
         account: K,
@@ -57,8 +57,9 @@ impl<K: Eq + std::hash::Hash> Lateness<K> {
         let late = self.last.get(&account).and_then(|last| {
             let late = |(id, created): &(EventId, i64)| {
                 let missed = last.window.contains(*created) && !last.ids.contains(id);
-                // It appeared after the last listing was asked for, and before this one.
-                (missed && last.asked_at > *created).then(|| asked_at.saturating_sub(*created))
+                // It was not there yet when the last listing was asked for; when it came after that
+                // nobody knows, and how long we paused meanwhile says nothing about it.
+                (missed && last.asked_at > *created).then(|| last.asked_at.saturating_sub(*created))
             };
             events.iter().filter_map(late).max()
         });
@@ -122,8 +123,8 @@ mod tests {
             1_060,
             &[event(1, 900), event(2, 920), event(3, 990)],
         );
-        assert_eq!(late, Some(140));
-        assert_eq!(lateness.lag(1_060, 60, 900), 210);
+        assert_eq!(late, Some(100));
+        assert_eq!(lateness.lag(1_060, 60, 900), 150);
         assert_eq!(
             lateness.lag(1_060, 300, 900),
             300,
@@ -157,7 +158,7 @@ mod tests {
         let mut lateness = Lateness::default();
         lateness.learn("", window(0, 940), 1_000, &[]);
         lateness.learn("", window(0, 940), 1_100, &[event(1, 900)]);
-        assert_eq!(lateness.lag(1_100 + REMEMBERED_S - 1, 60, 900), 300);
+        assert_eq!(lateness.lag(1_100 + REMEMBERED_S - 1, 60, 900), 150);
         assert_eq!(lateness.lag(1_100 + REMEMBERED_S, 60, 900), 60);
     }
 

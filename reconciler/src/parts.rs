@@ -90,7 +90,7 @@ pub async fn reader(config: &Config) -> Result<Reader, PartsError> {
     let (topic, patience) = (config.topic.clone(), config.barrier_timeout);
     let budget = match config.call_rate {
         Some(rate) => Budget::Shared {
-            store: Store::connect(config.database.clone()).await?,
+            store: Store::connect_without_locks(config.database.clone()).await?,
             rate,
         },
         None => Budget::Unbounded,

@@ -7,33 +7,36 @@
 
 use shared::windows::Window;
 
-/// The span after a window was compared. `oldest`: the first second that Stripe still lists; a span
-/// that ended before it can grow no more (what lies between is on record as a finding), so the
-/// window begins a new one.
-pub fn after(
-    proven: Option<Window>,
-    window: Window,
-    complete: bool,
-    oldest: i64,
-) -> Option<Window> {
-    let proven = proven.filter(|span| span.to() >= oldest);
-    match (proven, complete) {
-        (None, true) => Some(window),
-        (None, false) => None,
-        (Some(span), true) => {
-            let joins = window.from() <= span.to() && window.to() >= span.from();
-            match joins {
-                true => Window::new(span.from().min(window.from()), span.to().max(window.to())),
-                false => Some(span),
-            }
-        }
-        (Some(span), false) => {
-            let apart = window.from() >= span.to() || window.to() <= span.from();
-            match apart {
-                true => Some(span),
-                false => Window::new(span.from(), window.from()),
-            }
-        }
+/// What is proven: nothing is missing from `from` up to `to`, both in seconds since 1970. Where they
+/// are equal nothing is proven yet, and only a window that joins there proves something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proven {
+    pub from: i64,
+    pub to: i64,
+}
+
+/// What is proven after a window was compared. `oldest`: the first second that Stripe still lists. A
+/// proof begins there, and begins there anew when it ended before: what lies between is on record as
+/// a finding.
+pub fn after(proven: Option<Proven>, window: Window, complete: bool, oldest: i64) -> Proven {
+    let proven = proven
+        .filter(|proven| proven.to >= oldest)
+        .unwrap_or(Proven {
+            from: oldest,
+            to: oldest,
+        });
+    let joins = window.from() <= proven.to && window.to() >= proven.from;
+    match (complete, joins) {
+        (true, true) => Proven {
+            from: proven.from.min(window.from()),
+            to: proven.to.max(window.to()),
+        },
+        (true, false) => proven,
+        (false, _) if window.from() >= proven.to => proven,
+        (false, _) => Proven {
+            from: proven.from.min(window.from()),
+            to: window.from(),
+        },
     }
 }
 
@@ -48,37 +51,56 @@ mod tests {
         Window::new(from, to).unwrap()
     }
 
+    fn proven(from: i64, to: i64) -> Proven {
+        Proven { from, to }
+    }
+
     #[test]
     fn complete_windows_that_join_extend_the_proof() {
         let first = after(None, span(0, 10), true, 0);
-        assert_eq!(first, Some(span(0, 10)));
-        assert_eq!(after(first, span(10, 20), true, 0), Some(span(0, 20)));
-        assert_eq!(after(first, span(5, 30), true, 0), Some(span(0, 30)));
+        assert_eq!(first, proven(0, 10));
+        assert_eq!(after(Some(first), span(10, 20), true, 0), proven(0, 20));
+        assert_eq!(after(Some(first), span(5, 30), true, 0), proven(0, 30));
     }
 
     #[test]
     fn a_window_behind_a_gap_proves_nothing_yet() {
-        let proven = Some(span(0, 10));
-        assert_eq!(after(proven, span(11, 20), true, 0), proven);
+        let first = proven(0, 10);
+        assert_eq!(after(Some(first), span(11, 20), true, 0), first);
+        assert_eq!(after(None, span(11, 20), true, 0), proven(0, 0));
     }
 
     #[test]
     fn a_window_that_differs_takes_back_all_that_comes_after_its_begin() {
-        let proven = Some(span(0, 100));
-        assert_eq!(after(proven, span(40, 50), false, 0), Some(span(0, 40)));
-        assert_eq!(after(proven, span(0, 50), false, 0), None);
-        assert_eq!(after(proven, span(100, 110), false, 0), proven);
-        let mended = after(Some(span(0, 40)), span(40, 50), true, 0);
-        assert_eq!(mended, Some(span(0, 50)));
+        let all = Some(proven(0, 100));
+        assert_eq!(after(all, span(40, 50), false, 0), proven(0, 40));
+        assert_eq!(after(all, span(0, 50), false, 0), proven(0, 0));
+        assert_eq!(after(all, span(100, 110), false, 0), proven(0, 100));
+        assert_eq!(
+            after(Some(proven(60, 90)), span(40, 50), false, 0),
+            proven(40, 40)
+        );
+        assert_eq!(
+            after(Some(proven(0, 40)), span(40, 50), true, 0),
+            proven(0, 50)
+        );
     }
 
     #[test]
-    fn a_proof_that_stripe_no_longer_lists_the_end_of_begins_anew() {
-        assert_eq!(
-            after(Some(span(0, 10)), span(50, 60), true, 50),
-            Some(span(50, 60))
-        );
-        assert_eq!(after(Some(span(0, 10)), span(50, 60), false, 50), None);
+    fn a_gap_at_the_very_begin_is_not_jumped_over() {
+        let nothing = after(None, span(0, 10), false, 0);
+        assert_eq!(nothing, proven(0, 0));
+        let later = after(Some(nothing), span(10, 20), true, 0);
+        assert_eq!(later, nothing, "the first window is not proven");
+        assert_eq!(after(Some(later), span(0, 10), true, 0), proven(0, 10));
+    }
+
+    #[test]
+    fn a_proof_whose_end_stripe_has_forgotten_begins_anew() {
+        let old = Some(proven(0, 10));
+        assert_eq!(after(old, span(45, 60), true, 50), proven(45, 60));
+        assert_eq!(after(old, span(55, 60), true, 50), proven(50, 50));
+        assert_eq!(after(old, span(50, 60), false, 50), proven(50, 50));
     }
 
     proptest! {
@@ -87,14 +109,16 @@ mod tests {
         fn every_second_of_a_proof_was_last_found_complete(
             windows in prop::collection::vec((0i64..60, 1i64..30, prop::bool::weighted(0.7)), 1..40)
         ) {
-            let (mut proven, mut last) = (None, BTreeMap::new());
+            let (mut proof, mut last) = (None, BTreeMap::new());
             for (from, length, complete) in windows {
                 let window = span(from, from + length);
-                proven = after(proven, window, complete, i64::MIN);
+                let now = after(proof, window, complete, 0);
                 (window.from()..window.to()).for_each(|second| { last.insert(second, complete); });
-                if let Some(proven) = proven {
-                    prop_assert!((proven.from()..proven.to()).all(|second| last.get(&second) == Some(&true)));
-                }
+                let all = (now.from..now.to).all(|second| last.get(&second) == Some(&true));
+                prop_assert!(all);
+                // Nothing that is known to differ lies before its end.
+                prop_assert!(last.iter().all(|(second, complete)| *complete || *second >= now.to));
+                proof = Some(now);
             }
         }
     }

@@ -211,6 +211,7 @@ mod tests {
             api_version: Some("2026-10-28.endive".to_owned()),
             enabled_events: vec!["a".to_owned(), "b".to_owned()],
             livemode: false,
+            created: 0,
         }
     }
 

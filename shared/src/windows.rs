@@ -140,7 +140,9 @@ pub fn next_piece(pass: Option<Pass>, now: i64, lag: i64, span: i64, every: i64)
         Some(pass) if pass.position < pass.target => {
             let position = pass.position.max(oldest);
             let aged_out = Window::new(pass.position, position);
-            (Pass { position, ..pass }, aged_out)
+            // Its end moves with the clock, so that where it ends the tail has been.
+            let target = latest.max(pass.target);
+            (Pass { position, target }, aged_out)
         }
         Some(pass) if pass.target.saturating_add(every.max(1)) > latest => return None,
         Some(_) | None => (fresh, None),
@@ -251,11 +253,12 @@ mod tests {
             });
         }
         assert_eq!(covered[0].from(), oldest_listed(NOW));
-        assert_eq!(covered[covered.len() - 1].to(), NOW - 60);
+        assert_eq!(covered[covered.len() - 1].to(), now - 30 - 60);
         assert!(covered.windows(2).all(|two| two[0].to() == two[1].from()));
-        assert_eq!(next_piece(pass, NOW + 86_399, 60, 86_400, 86_400), None);
-        let again = next_piece(pass, NOW + 86_400, 60, 86_400, 86_400).unwrap();
-        assert_eq!(again.window.from(), oldest_listed(NOW + 86_400));
+        let ended = now - 30;
+        assert_eq!(next_piece(pass, ended + 86_399, 60, 86_400, 86_400), None);
+        let again = next_piece(pass, ended + 86_400, 60, 86_400, 86_400).unwrap();
+        assert_eq!(again.window.from(), oldest_listed(ended + 86_400));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What must not wait: the tail, waiting bookings, refetches, holes in the log, approved plans.
 
+use std::collections::HashMap;
+
+use shared::clock::{Clock, SystemClock};
 use shared::ids::AccountId;
 use shared::kafka::producer::EventLog;
 use tracing::Instrument;
@@ -17,7 +20,7 @@ use crate::sweep::window::Report;
 use crate::sweep::{Engine, SweepError};
 
 pub(super) async fn tails<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
-    let mut memory = Memory::default();
+    let (mut memory, mut left) = (Memory::default(), HashMap::new());
     loop {
         let accounts = match parts::accounts(config, &engine.reader.store).await {
             Ok(accounts) => accounts,
@@ -27,85 +30,90 @@ pub(super) async fn tails<L: EventLog>(config: &Config, engine: &Engine<L>, metr
                 return;
             }
         };
-        if !round(config, engine, metrics, &mut memory, accounts).await {
-            return;
+        match turn(config, engine, metrics, &mut memory, &mut left, accounts).await {
+            Turn::Lost => return,
+            Turn::More => {}
+            Turn::Done => tokio::time::sleep(config.sweep_interval).await,
         }
-        tokio::time::sleep(config.sweep_interval).await;
     }
 }
 
-/// One pass over all accounts, a window of each in turn until none has more. `false`: the lock is
-/// lost.
-async fn round<L: EventLog>(
+/// What one window for each account brought.
+enum Turn {
+    /// Some account has another.
+    More,
+    Done,
+    /// The lock is lost.
+    Lost,
+}
+
+/// What each account's pass may still publish.
+type Left = HashMap<Option<AccountId>, usize>;
+
+/// One window of each account, by the clock as it is now: nobody waits for another's backlog.
+async fn turn<L: EventLog>(
     config: &Config,
     engine: &Engine<L>,
     metrics: &Metrics,
     memory: &mut Memory,
+    left: &mut Left,
     accounts: Vec<Option<AccountId>>,
-) -> bool {
-    let now = match go_on(
-        metrics,
-        "clock",
-        engine.reader.client.now().await.map_err(SweepError::from),
-    ) {
-        Some(now) => now,
-        None => return true,
-    };
-    let cap = engine.reader.limits.repair_cap;
-    let mut turn: Vec<(Option<AccountId>, usize)> =
-        accounts.into_iter().map(|account| (account, cap)).collect();
-    while !turn.is_empty() {
-        let mut next = Vec::new();
-        for (account, mut left) in turn {
-            let span = tracing::info_span!(
-                "tail_sweep",
-                account = account.as_ref().map(tracing::field::display)
-            );
-            let stepping = engine.tail_step(account.as_ref(), now, &mut left, memory);
-            let outcome = stepping.instrument(span).await;
-            if outcome.as_ref().is_err_and(SweepError::is_lost) {
-                return false;
-            }
-            let Some(step) = go_on(metrics, "tail", outcome) else {
-                continue;
-            };
-            told(config, engine, metrics, account.as_ref(), &step).await;
-            if step.more {
-                next.push((account, left));
-            }
+) -> Turn {
+    let limits = &engine.reader.limits;
+    let mut more = false;
+    for account in accounts {
+        let span = tracing::info_span!(
+            "tail_sweep",
+            account = account.as_ref().map(tracing::field::display)
+        );
+        let cap = left.entry(account.clone()).or_insert(limits.repair_cap);
+        let step = async {
+            let now = engine.reader.client.now().await?;
+            engine.tail_step(account.as_ref(), now, cap, memory).await
+        };
+        let outcome = step.instrument(span).await;
+        if outcome.as_ref().is_err_and(SweepError::is_lost) {
+            return Turn::Lost;
         }
-        turn = next;
+        let step = go_on(metrics, "tail", outcome);
+        judge(config, engine, metrics, account.as_ref(), step.as_ref()).await;
+        if step.is_some_and(|step| step.more) {
+            more = true;
+        } else {
+            left.remove(&account);
+        }
     }
-    metrics.lag(memory.lateness.lag(
-        now,
-        engine.reader.limits.lag_s,
-        engine.reader.limits.overlap_s,
-    ));
-    true
+    let now = engine
+        .reader
+        .client
+        .known_now()
+        .unwrap_or_else(|| SystemClock.now().timestamp());
+    metrics.lag(memory.lateness.lag(now, limits.lag_s, limits.overlap_s));
+    if more { Turn::More } else { Turn::Done }
 }
 
-/// Says what one window brought.
-async fn told<L: EventLog>(
+/// Says what one window brought (`None`: it broke off), and how the sender stands.
+async fn judge<L: EventLog>(
     config: &Config,
     engine: &Engine<L>,
     metrics: &Metrics,
     account: Option<&AccountId>,
-    step: &Step,
+    step: Option<&Step>,
 ) {
-    for report in &step.reports {
+    for report in step.iter().flat_map(|step| &step.reports) {
         metrics.swept(sweeps::Kind::Tail, report);
         report.log();
     }
-    if let Some(seconds) = step.late {
+    if let Some(seconds) = step.and_then(|step| step.late) {
         tracing::info!(
             seconds,
             "an event was listed late; windows end further in the past"
         );
     }
-    let Ok(now) = engine.reader.client.now().await else {
-        return;
-    };
-    let heard = (!step.reports.is_empty()).then_some(&step.heard);
+    // Also where Stripe does not answer: then its clock is not known, and ours must do.
+    let known = engine.reader.client.known_now();
+    let now = known.unwrap_or_else(|| SystemClock.now().timestamp());
+    let heard = step.map(|step| &step.heard);
     let judged = engine
         .judge_tail(account, heard, now, config.silence_after)
         .await;

@@ -10,7 +10,7 @@ use shared::windows::Window;
 
 use super::at;
 use super::sweeps::{count, key};
-use crate::proof;
+use crate::proof::{self, Proven};
 
 /// Issues the certificate of a window and moves the account's proof by it. `oldest`: the first
 /// second that Stripe still lists.
@@ -37,7 +37,7 @@ pub fn issue(
     .execute(connection)?;
     let proven = proven(connection, account)?;
     let after = proof::after(proven, window, comparison.is_complete(), oldest);
-    if after != proven {
+    if Some(after) != proven {
         prove(connection, account, after)?;
     }
     Ok(())
@@ -55,34 +55,31 @@ struct Span {
 pub fn proven(
     connection: &mut PgConnection,
     account: Option<&AccountId>,
-) -> QueryResult<Option<Window>> {
+) -> QueryResult<Option<Proven>> {
     let span: Option<Span> =
         sql_query("SELECT proven_from, proven_to FROM proofs WHERE account = $1 FOR UPDATE")
             .bind::<Text, _>(key(account))
             .get_result(connection)
             .optional()?;
-    Ok(span.and_then(|span| Window::new(span.proven_from.timestamp(), span.proven_to.timestamp())))
+    Ok(span.map(|span| Proven {
+        from: span.proven_from.timestamp(),
+        to: span.proven_to.timestamp(),
+    }))
 }
 
 fn prove(
     connection: &mut PgConnection,
     account: Option<&AccountId>,
-    proven: Option<Window>,
+    proven: Proven,
 ) -> QueryResult<()> {
-    let Some(proven) = proven else {
-        return sql_query("DELETE FROM proofs WHERE account = $1")
-            .bind::<Text, _>(key(account))
-            .execute(connection)
-            .map(|_rows| ());
-    };
     sql_query(
         "INSERT INTO proofs (account, proven_from, proven_to) VALUES ($1, $2, $3) \
          ON CONFLICT (account) DO UPDATE SET proven_from = excluded.proven_from, \
            proven_to = excluded.proven_to, updated_at = now()",
     )
     .bind::<Text, _>(key(account))
-    .bind::<Timestamptz, _>(at(proven.from()))
-    .bind::<Timestamptz, _>(at(proven.to()))
+    .bind::<Timestamptz, _>(at(proven.from))
+    .bind::<Timestamptz, _>(at(proven.to))
     .execute(connection)
     .map(|_rows| ())
 }

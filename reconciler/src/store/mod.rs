@@ -76,6 +76,8 @@ pub enum StoreError {
 pub struct Store {
     url: SecretString,
     connection: Arc<Mutex<Option<PgConnection>>>,
+    /// It holds no lock, so a new connection is as good as the old one.
+    reopens: bool,
 }
 
 impl Store {
@@ -94,6 +96,19 @@ impl Store {
         Ok(Self {
             url,
             connection: Arc::new(Mutex::new(Some(connection))),
+            reopens: false,
+        })
+    }
+
+    /// The same, for work that takes no lock: a connection that is lost is opened again.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_without_locks(url: SecretString) -> Result<Self, StoreError> {
+        let store = Self::connect(url).await?;
+        Ok(Self {
+            reopens: true,
+            ..store
         })
     }
 
@@ -122,9 +137,13 @@ impl Store {
         work: impl FnOnce(&mut PgConnection) -> diesel::QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.connection);
+        let again = self.reopens.then(|| self.url.clone());
         blocking(move || {
             // A panic in another call broke no promise of ours: its transaction was not committed.
             let mut held = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (None, Some(url)) = (held.as_ref(), &again) {
+                *held = Some(open(url)?);
+            }
             let connection = held.as_mut().ok_or(StoreError::Lost)?;
             let outcome = db::run_tx(connection, name, work);
             if outcome.is_err() && sql_query("SELECT 1").execute(connection).is_err() {

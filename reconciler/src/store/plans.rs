@@ -38,7 +38,7 @@ pub fn open(connection: &mut PgConnection, new: &NewPlan<'_>) -> QueryResult<Str
          VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (account, window_from, window_to) WHERE state IN ('open', 'approved') \
          DO UPDATE SET missing = CASE repair_plans.state WHEN 'open' \
-           THEN greatest(repair_plans.missing, excluded.missing) ELSE repair_plans.missing END \
+           THEN repair_plans.missing + excluded.missing ELSE repair_plans.missing END \
          RETURNING id",
     )
     .bind::<Text, _>(id)
@@ -104,11 +104,12 @@ pub struct Approved {
     pub published: i32,
 }
 
-/// The plan that was approved first and not carried out.
+/// The plan that is to be carried out next: of those never tried the one approved first, then the
+/// one whose last try is longest ago.
 pub fn next_approved(connection: &mut PgConnection) -> QueryResult<Option<Approved>> {
     sql_query(
         "SELECT id, account, window_from, window_to, missing, published FROM repair_plans \
-         WHERE state = 'approved' ORDER BY approved_at, id LIMIT 1",
+         WHERE state = 'approved' ORDER BY tried_at NULLS FIRST, approved_at, id LIMIT 1",
     )
     .get_result(connection)
     .optional()
@@ -124,11 +125,10 @@ pub enum Progress {
     Waits(String),
 }
 
-/// Notes what was published for a plan, and how it stands.
+/// Notes how a plan stands, and how much of it is published.
 pub fn progressed(
     connection: &mut PgConnection,
     plan: &str,
-    published: usize,
     progress: &Progress,
 ) -> QueryResult<()> {
     let (state, error) = match progress {
@@ -137,12 +137,12 @@ pub fn progressed(
         Progress::Waits(why) => ("approved", Some(why.as_str())),
     };
     sql_query(
-        "UPDATE repair_plans SET published = published + $2, state = $3, error = $4, \
-         finished_at = CASE WHEN $3 = 'approved' THEN NULL ELSE now() END \
-         WHERE id = $1 AND (state = 'approved' OR (state = 'failed' AND $3 = 'failed'))",
+        "UPDATE repair_plans SET state = $2, error = $3, tried_at = now(), \
+         published = (SELECT count(*) FROM findings WHERE plan_id = $1 AND repaired_at IS NOT NULL), \
+         finished_at = CASE WHEN $2 = 'approved' THEN NULL ELSE now() END \
+         WHERE id = $1 AND (state = 'approved' OR (state = 'failed' AND $2 = 'failed'))",
     )
     .bind::<Text, _>(plan)
-    .bind::<Integer, _>(count(published))
     .bind::<Text, _>(state)
     .bind::<Nullable<Text>, _>(error)
     .execute(connection)

@@ -22,7 +22,14 @@ pub fn seen(
                CASE WHEN $7 THEN $4 END, CASE WHEN $7 THEN $5 END) \
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, status = excluded.status, \
                api_version = excluded.api_version, enabled_events = excluded.enabled_events, \
-               livemode = excluded.livemode, seen_at = now(), gone_at = NULL",
+               livemode = excluded.livemode, seen_at = now(), gone_at = NULL, \
+               ours = webhook_endpoints.ours OR $7, \
+               accepted_version = CASE WHEN $7 AND webhook_endpoints.accepted_url IS NULL \
+                 THEN excluded.api_version ELSE webhook_endpoints.accepted_version END, \
+               accepted_events = CASE WHEN $7 AND webhook_endpoints.accepted_url IS NULL \
+                 THEN excluded.enabled_events ELSE webhook_endpoints.accepted_events END, \
+               accepted_url = CASE WHEN $7 THEN coalesce(webhook_endpoints.accepted_url, excluded.url) \
+                 ELSE webhook_endpoints.accepted_url END",
         )
         .bind::<Text, _>(&endpoint.id)
         .bind::<Text, _>(&endpoint.url)

@@ -239,6 +239,7 @@ pub fn unknown(connection: &mut PgConnection, limit: i64) -> QueryResult<Vec<Unk
         "SELECT id, event_id, evidence::text AS evidence FROM findings \
          WHERE kind = 'unknown' AND event_id IS NOT NULL AND found_at > now() - interval '1 day' \
            AND evidence ->> 'delivery_success' = 'false' \
+           AND evidence ->> 'endpoints' = '1' \
            AND evidence ->> 'answers_complete' IS DISTINCT FROM 'true' ORDER BY id DESC LIMIT $1",
     )
     .bind::<BigInt, _>(limit)
@@ -317,6 +318,7 @@ pub fn close_settled(connection: &mut PgConnection, ids: &[EventId]) -> QueryRes
         "UPDATE findings f SET topic = e.topic, partition = e.partition, \
          \"offset\" = e.\"offset\", repaired_at = now() \
          FROM events e WHERE e.id = f.event_id AND f.repaired_at IS NULL AND f.event_id = ANY($1) \
+           AND f.sweep_id IS NOT NULL \
            AND e.disposition NOT IN ('parked', 'dead')",
     )
     .bind::<Array<Text>, _>(ids.iter().map(EventId::as_str).collect::<Vec<_>>())
@@ -337,7 +339,8 @@ pub fn times_repaired(
     }
     let rows: Vec<Times> = sql_query(
         "SELECT event_id, count(*) AS times FROM findings \
-         WHERE event_id = ANY($1) AND repaired_at IS NOT NULL GROUP BY event_id",
+         WHERE event_id = ANY($1) AND repaired_at IS NOT NULL AND sweep_id IS NOT NULL \
+         GROUP BY event_id",
     )
     .bind::<Array<Text>, _>(ids.iter().map(EventId::as_str).collect::<Vec<_>>())
     .load(connection)?;

@@ -28,6 +28,9 @@ pub const BODY_LIMIT: usize = 32 * 1024 * 1024;
 /// How long our monotonic clock is trusted to carry on Stripe's.
 const DATE_VALID: Duration = Duration::from_secs(600);
 
+/// Pause for everyone after a refusal for the rate that ended a call.
+const HOLD_AFTER_REFUSAL: Duration = Duration::from_secs(2);
+
 /// Shortest pause before the bucket is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -169,7 +172,16 @@ impl Client {
                 Err(failure) => failure,
             };
             match retry::decide(fault, attempt, self.inner.settings.attempts, rand::random()) {
-                Verdict::GiveUp => return Err(error),
+                Verdict::GiveUp => {
+                    if let Fault::Limited {
+                        by: Limited::Account,
+                        ..
+                    } = fault
+                    {
+                        self.hold(HOLD_AFTER_REFUSAL).await?;
+                    }
+                    return Err(error);
+                }
                 Verdict::Retry {
                     after,
                     elsewhere,
@@ -180,19 +192,23 @@ impl Client {
                     if elsewhere {
                         base = bases.next().map(String::as_str).unwrap_or_default();
                     }
-                    match &self.inner.budget {
-                        Budget::Shared { store, .. } if hold_all => {
-                            let held = move |row: &mut _| budget::hold(row, after);
-                            store.run("hold_budget", held).await?;
-                        }
-                        Budget::Shared { .. } | Budget::Unbounded => {
-                            tokio::time::sleep(after).await;
-                        }
+                    if !(hold_all && self.hold(after).await?) {
+                        tokio::time::sleep(after).await;
                     }
                 }
             }
             attempt += 1;
         }
+    }
+
+    /// Holds everyone back; `false` where nobody shares a budget.
+    async fn hold(&self, pause: Duration) -> Result<bool, StripeError> {
+        let Budget::Shared { store, .. } = &self.inner.budget else {
+            return Ok(false);
+        };
+        let held = move |row: &mut _| budget::hold(row, pause);
+        store.run("hold_budget", held).await?;
+        Ok(true)
     }
 
     /// Returns when this call may be sent.

@@ -25,6 +25,9 @@ pub struct Endpoint {
     pub enabled_events: Vec<String>,
     #[serde(default)]
     pub livemode: bool,
+    /// When it was made, in seconds since 1970.
+    #[serde(default)]
+    pub created: i64,
 }
 
 impl Endpoint {
@@ -75,6 +78,7 @@ mod tests {
             api_version: None,
             enabled_events: wanted.iter().map(|&it| it.to_owned()).collect(),
             livemode: false,
+            created: 0,
         };
         assert!(endpoint(&["*"]).wants("charge.succeeded"));
         assert!(endpoint(&["charge.*"]).wants("charge.succeeded"));

@@ -47,15 +47,18 @@ impl Attempts {
         }
     }
 
-    /// Enabled endpoints that want an event of these bytes.
-    pub(super) fn endpoints_for(&self, raw: &[u8]) -> Option<usize> {
+    /// Endpoints that want an event of these bytes, created in this second; one that is disabled by
+    /// now counts, because it was tried before. `None`: not known, also where one is younger than the
+    /// event: what was listed as delivered then had nobody to be delivered to.
+    pub(super) fn endpoints_for(&self, raw: &[u8], created: i64) -> Option<usize> {
         #[derive(Deserialize)]
         struct Event {
             r#type: String,
         }
         let kind = serde_json::from_slice::<Event>(raw).ok()?.r#type;
-        let wants = |it: &&Endpoint| it.is_enabled() && it.wants(&kind);
-        Some(self.endpoints.as_ref()?.iter().filter(wants).count())
+        let wanting = || self.endpoints.iter().flatten().filter(|it| it.wants(&kind));
+        let known = self.endpoints.is_some() && wanting().all(|it| it.created <= created);
+        known.then(|| wanting().count())
     }
 }
 
@@ -79,7 +82,12 @@ impl Reader {
             return Ok(Attempts::default());
         };
         let mut attempts = Attempts {
-            endpoints: told(endpoints::list(&self.client).await)?,
+            // A connected account's events go to endpoints of ours and of its own, and only ours
+            // are listed.
+            endpoints: match account {
+                None => told(endpoints::list(&self.client).await)?,
+                Some(_) => None,
+            },
             ..Attempts::default()
         };
         let all: BTreeSet<EventId> = listed.unknown.keys().cloned().collect();
@@ -115,6 +123,24 @@ impl Reader {
         }
         Ok(found)
     }
+}
+
+/// Spans by their begin, in groups that begin within a day: each is one read of the counts.
+fn near(mut spans: Vec<(EventId, Window)>) -> Vec<Vec<(EventId, Window)>> {
+    spans.sort_by_key(|(_, span)| span.from());
+    let mut groups: Vec<Vec<(EventId, Window)>> = Vec::new();
+    for one in spans {
+        let fits = |group: &&mut Vec<(EventId, Window)>| {
+            group
+                .first()
+                .is_some_and(|(_, first)| one.1.from().saturating_sub(first.from()) < 86_400)
+        };
+        match groups.last_mut().filter(fits) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    groups
 }
 
 /// What Stripe told, if it did; only a database that is away is an error.
@@ -162,15 +188,18 @@ impl Reader {
         let Some(stats) = self.stats.as_ref().filter(|_stats| !spans.is_empty()) else {
             return Ok(BTreeMap::new());
         };
-        let (ids, spans): (Vec<EventId>, Vec<Window>) = spans.into_iter().unzip();
-        let counted = match stats.each(spans).await {
-            Ok(counted) => counted,
-            Err(error) => {
-                tracing::warn!(error = %shared::error::chain(&error), "the ingestors' counts are not known");
-                return Ok(BTreeMap::new());
+        let mut answers = BTreeMap::new();
+        for group in near(spans) {
+            let (ids, spans): (Vec<EventId>, Vec<Window>) = group.into_iter().unzip();
+            match stats.each(spans).await {
+                Ok(counted) => {
+                    answers.extend(ids.into_iter().zip(counted.iter().map(Answers::from)))
+                }
+                Err(error) => {
+                    tracing::warn!(error = %shared::error::chain(&error), "the ingestors' counts are not known");
+                }
             }
-        };
-        let answers = counted.iter().map(Answers::from);
-        Ok(ids.into_iter().zip(answers).collect())
+        }
+        Ok(answers)
     }
 }

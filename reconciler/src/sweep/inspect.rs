@@ -14,6 +14,10 @@ use crate::stripe::{ListedEvent, Lister, Query, StripeError};
 /// How near to Stripe's 30 days a cursor must lie to be believed to have aged out, in seconds.
 const AGED_OUT_MARGIN_S: i64 = 86_400;
 
+/// Distance kept from the edge of Stripe's list, in seconds: our knowledge of its clock is a little
+/// behind.
+const EDGE_S: i64 = 10;
+
 /// What Stripe lists for a window.
 #[derive(Debug)]
 pub struct Listed {
@@ -78,7 +82,7 @@ impl Reader {
         loop {
             let page = match lister.next_page().await {
                 Ok(Some(page)) => page,
-                Ok(None) => return Ok(listed),
+                Ok(None) => return faded(listed, self.client.now().await?),
                 Err(StripeError::Walk(error @ WalkError::TooMany { .. })) => {
                     return cut(listed, lister.oldest(), error);
                 }
@@ -216,6 +220,26 @@ fn cut(mut listed: Listed, oldest: Option<i64>, error: WalkError) -> Result<List
         .unknown
         .retain(|_, event| window.contains(event.created));
     (listed.window, listed.rest) = (window, Some(rest));
+    Ok(listed)
+}
+
+/// What lies at the edge of Stripe's list may have left it while it was listed, without a word: that
+/// part counts as aged out.
+fn faded(mut listed: Listed, now: i64) -> Result<Listed, SweepError> {
+    let edge = now.saturating_sub(STRIPE_RETENTION_S - EDGE_S);
+    if listed.window.from() >= edge {
+        return Ok(listed);
+    }
+    let (from, to) = (listed.window.from(), listed.window.to());
+    let window = Window::new(edge, to).ok_or(SweepError::Stripe(StripeError::Unreadable {
+        what: "a window that aged out while it was listed",
+        cause: None,
+    }))?;
+    listed.ids.retain(|(_, created)| window.contains(*created));
+    listed
+        .unknown
+        .retain(|_, event| window.contains(event.created));
+    (listed.window, listed.aged_out) = (window, Window::new(from, edge));
     Ok(listed)
 }
 

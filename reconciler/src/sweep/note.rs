@@ -151,7 +151,8 @@ impl<L: EventLog> Engine<L> {
                 pending_webhooks: event.and_then(|event| event.pending_webhooks),
                 hole: holes.iter().find(held).map(|hole| hole.id),
                 delivered: attempts.of(finding.event_id()),
-                endpoints: event.and_then(|event| attempts.endpoints_for(&event.raw)),
+                endpoints: event
+                    .and_then(|event| attempts.endpoints_for(&event.raw, event.created)),
                 answers: answers.get(finding.event_id()).copied(),
             };
             NewFinding {

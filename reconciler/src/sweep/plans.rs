@@ -16,28 +16,32 @@ use crate::store::sweeps::{Kind, Outcome};
 const EDGE_S: i64 = 60;
 
 impl<L: EventLog> Engine<L> {
-    /// Carries out the plan that was approved first; `None`: there is none.
+    /// Carries out the plan whose turn it is; `None`: there is none. What fails is tried again, and
+    /// what was published by then is not published twice.
     ///
     /// # Errors
-    /// [`SweepError`]; it is carried out again, and what was published by then is not published
-    /// twice.
+    /// [`SweepError`] when our own database is away.
     pub async fn plan(&self) -> Result<Option<(String, Progress)>, SweepError> {
         let store = &self.reader.store;
         let Some(plan) = store.run("next_plan", plans::next_approved).await? else {
             return Ok(None);
         };
-        let (reports, progress) = self.carry_out_plan(&plan).await?;
-        let published = reports.iter().map(|report| report.counts.repaired).sum();
+        let progress = match self.carry_out_plan(&plan).await {
+            Ok(progress) => progress,
+            Err(error) if error.is_lost() => return Err(error),
+            // The next plan has its turn meanwhile.
+            Err(error) => Progress::Waits(shared::error::chain(&error)),
+        };
         let (id, noted) = (plan.id.clone(), progress.clone());
         store
             .run("plan_progressed", move |connection| {
-                plans::progressed(connection, &id, published, &noted)
+                plans::progressed(connection, &id, &noted)
             })
             .await?;
         Ok(Some((plan.id, progress)))
     }
 
-    async fn carry_out_plan(&self, plan: &Approved) -> Result<(Vec<Report>, Progress), SweepError> {
+    async fn carry_out_plan(&self, plan: &Approved) -> Result<Progress, SweepError> {
         let now = self.reader.client.now().await?;
         // It was planned from the edge of what is listed for certain; Stripe lists a little more.
         let edge = now.saturating_sub(windows::STRIPE_RETENTION_S - EDGE_S);
@@ -45,7 +49,7 @@ impl<L: EventLog> Engine<L> {
         let listed = Window::new(from.max(edge), to);
         let Some(window) = listed else {
             let why = "Stripe no longer lists its window".to_owned();
-            return Ok((Vec::new(), Progress::Failed(why)));
+            return Ok(Progress::Failed(why));
         };
         let order = Order {
             kind: Kind::Plan,
@@ -57,8 +61,7 @@ impl<L: EventLog> Engine<L> {
         let allowed = plan.missing.saturating_sub(plan.published).max(0);
         let mut left = usize::try_from(allowed).unwrap_or(0);
         let (reports, _listed) = self.sweep_within(order, &mut left).await?;
-        let progress = judge(&reports);
-        Ok((reports, progress))
+        Ok(judge(&reports))
     }
 }
 

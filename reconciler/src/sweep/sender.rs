@@ -74,7 +74,7 @@ impl<L: EventLog> Engine<L> {
             .store
             .run("judge_tail", move |connection| {
                 let proven = certificates::proven(connection, owner.as_ref())?;
-                let complete = proven.map(|span| span.to());
+                let complete = proven.map(|proven| proven.to);
                 alarms.extend(sender::limits(&subject, complete, now));
                 rows::stand(connection, &kinds, Some(&subject), &alarms)
             })

@@ -13,6 +13,10 @@ use crate::lateness::Lateness;
 use crate::store::sweeps::Kind;
 use crate::store::{cursors, ledger};
 
+/// How long ago an event may have been created to tell whether events arrive, in seconds: what came
+/// before the endpoint did is no silence.
+const HEARD_S: i64 = 3_600;
+
 /// What sweeps of the tail learn from one pass to the next.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -108,11 +112,18 @@ impl<L: EventLog> Engine<L> {
         }
         let mut step = Step {
             reports,
-            more: done,
+            more: done && planned.window.to() < now.saturating_sub(rules.lag),
             ..Step::default()
         };
         if let Some(listed) = listed {
-            step.heard = self.heard(&listed.ids, listed.other_mode).await?;
+            let recent = listed.asked_at.saturating_sub(HEARD_S);
+            let late: Vec<(EventId, i64)> = listed
+                .ids
+                .iter()
+                .filter(|(_, created)| *created >= recent)
+                .cloned()
+                .collect();
+            step.heard = self.heard(&late, listed.other_mode).await?;
             let account = account.cloned();
             let (window, asked) = (listed.window, listed.asked_at);
             step.late = memory.lateness.learn(account, window, asked, &listed.ids);

@@ -235,7 +235,14 @@ impl<L: EventLog> Engine<L> {
             .await?;
         drop(guard);
         if report.outcome == Outcome::Repaired {
-            self.prove(account, &listed).await?;
+            match self.prove(account, &listed).await {
+                Ok(()) => {}
+                Err(error) if error.is_lost() => return Err(error),
+                // What was done is on record; a later sweep's certificate tells the end.
+                Err(error) => {
+                    tracing::warn!(error = %shared::error::chain(&error), "the repair was not compared again");
+                }
+            }
         }
         Ok((report, Some(listed)))
     }

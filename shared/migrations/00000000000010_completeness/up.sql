@@ -12,12 +12,12 @@ CREATE TABLE proofs (
     proven_to   timestamptz NOT NULL,
     updated_at  timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT proofs_pkey PRIMARY KEY (account),
-    CONSTRAINT proofs_hold_a_second CHECK (proven_from < proven_to)
+    CONSTRAINT proofs_in_order CHECK (proven_from <= proven_to)
 );
 COMMENT ON TABLE proofs IS 'For each account the span whose every second lies in a window that was last found complete.';
 COMMENT ON COLUMN proofs.account IS 'Connected account; the empty text is our own.';
 COMMENT ON COLUMN proofs.proven_from IS 'Start of the span, inclusive.';
-COMMENT ON COLUMN proofs.proven_to IS 'Complete up to here, exclusive.';
+COMMENT ON COLUMN proofs.proven_to IS 'Complete up to here, exclusive; equal to the start: nothing is proven yet.';
 COMMENT ON COLUMN proofs.updated_at IS 'When it last changed.';
 
 ALTER TABLE sweeps DROP CONSTRAINT sweeps_kind_known;
@@ -44,13 +44,14 @@ CREATE TABLE repair_plans (
     error       text,
     created_at  timestamptz NOT NULL DEFAULT now(),
     approved_at timestamptz,
+    tried_at    timestamptz,
     finished_at timestamptz,
     CONSTRAINT repair_plans_pkey PRIMARY KEY (id),
     CONSTRAINT repair_plans_of_sweep FOREIGN KEY (sweep_id) REFERENCES sweeps (id),
     CONSTRAINT repair_plans_state_known CHECK (state IN ('open', 'approved', 'done', 'failed')),
     CONSTRAINT repair_plans_approved_by_somebody CHECK (state = 'open' OR action_id IS NOT NULL)
 );
--- One open plan for an account and the begin of its window: the next sweep finds it again.
+-- One undecided plan for a window: the next sweep of it finds it again.
 CREATE UNIQUE INDEX repair_plans_undecided ON repair_plans (account, window_from, window_to) WHERE state IN ('open', 'approved');
 COMMENT ON TABLE repair_plans IS 'Repairs that are larger than one sweep may publish by itself: published only after a person approved.';
 COMMENT ON COLUMN repair_plans.id IS 'Key: plan_ and a random part.';
@@ -62,10 +63,11 @@ COMMENT ON COLUMN repair_plans.missing IS 'Events that are missing in it: approv
 COMMENT ON COLUMN repair_plans.cap IS 'What the sweep could have published.';
 COMMENT ON COLUMN repair_plans.state IS 'open: waits for a person; approved: waits for the reconciler; done; failed: error says why.';
 COMMENT ON COLUMN repair_plans.action_id IS 'The operator''s action that approved it.';
-COMMENT ON COLUMN repair_plans.published IS 'Events published for it and acknowledged.';
+COMMENT ON COLUMN repair_plans.published IS 'Its events that were published and acknowledged.';
 COMMENT ON COLUMN repair_plans.error IS 'Why it failed, or why it waits still.';
 COMMENT ON COLUMN repair_plans.created_at IS 'When the sweep stopped.';
 COMMENT ON COLUMN repair_plans.approved_at IS 'When it was approved.';
+COMMENT ON COLUMN repair_plans.tried_at IS 'When it was last tried: plans take turns, so that one that waits holds up no other.';
 COMMENT ON COLUMN repair_plans.finished_at IS 'When it was carried out, or failed.';
 
 ALTER TABLE findings ADD COLUMN plan_id text;
