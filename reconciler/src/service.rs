@@ -110,7 +110,7 @@ async fn term(
     }
     tracing::info!("sweeping");
     metrics.leading(true);
-    passes::all(config, &engine, metrics).await;
+    Box::pin(passes::all(config, &engine, metrics)).await;
     tracing::warn!("the lock is lost");
     Ok(())
 }

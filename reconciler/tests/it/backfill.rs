@@ -8,6 +8,7 @@ use testbed::stripe::{Order, When};
 
 use crate::commands::{eventually, one_shot, reconciler};
 use crate::end_to_end::{processor, wrong};
+use crate::support::believed::register;
 use crate::support::{Rig, intent, now};
 
 const DAY: i64 = 86_400;
@@ -15,11 +16,12 @@ const DAY: i64 = 86_400;
 /// Bookings of yesterday, whose events are listed, and of long ago, whose events are not.
 fn history(rig: &Rig, recent: u64, old: u64) {
     for (count, ago) in [(recent, 2), (old, 90)] {
-        rig.stripe.create_bookings(&Order {
+        let bookings = rig.stripe.create_bookings(&Order {
             count,
             when: When::At(now() - ago * DAY),
             ..Order::default()
         });
+        register(rig, &bookings);
     }
 }
 

@@ -2,11 +2,28 @@
 
 use chrono::Utc;
 use reconciler::publish::event_record;
+use serde_json::Value;
 use testbed::stripe::{Faults, Order, When};
 
 use crate::commands::eventually;
 use crate::end_to_end::{processor, wrong};
+use crate::support::believed::register;
 use crate::support::{Rig, now};
+
+/// Every thin event that Stripe lists.
+async fn thin_events(rig: &Rig) -> Vec<Value> {
+    let (client, mut all) = (reqwest::Client::new(), Vec::new());
+    let mut next = Some("/v2/core/events?limit=100".to_owned());
+    while let Some(path) = next {
+        let url = format!("{}{path}", rig.stripe.url());
+        let asked = client.get(url).bearer_auth(rig.stripe.api_key());
+        let body = asked.send().await.unwrap().bytes().await.unwrap();
+        let page: Value = serde_json::from_slice(&body).unwrap();
+        all.extend(page["data"].as_array().unwrap().iter().cloned());
+        next = page["next_page_url"].as_str().map(str::to_owned);
+    }
+    all
+}
 
 #[tokio::test]
 async fn bookings_whose_events_were_never_made_end_as_stripe_has_them() {
@@ -17,18 +34,15 @@ async fn bookings_whose_events_were_never_made_end_as_stripe_has_them() {
         ungenerated: 1.0,
         ..Faults::default()
     });
-    rig.stripe.create_bookings(&Order {
+    let bookings = rig.stripe.create_bookings(&Order {
         count: 20,
-        when: When::At(now() - 40 * 86_400),
+        when: When::At(now() - 2 * 86_400),
         ..Order::default()
     });
+    register(&rig, &bookings);
     let engine = rig.engine().await;
-    let told = rig.stripe.events();
-    let named = told
-        .iter()
-        .filter(|event| event["object"] == "v2.core.event")
-        .count();
-    assert!(named > 0 && named == told.len(), "no event was made");
+    let told = thin_events(&rig).await;
+    assert!(!told.is_empty());
     for event in &told {
         let body = event.to_string().into_bytes();
         let record = event_record(engine.publisher.topic(), None, &body, Utc::now());

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use testbed::stripe::NewObjectEvent;
 
+use crate::commands::{eventually, reconciler};
 use crate::support::believed::{believe, booking};
 use crate::support::{Rig, intent, now};
 
@@ -102,5 +103,40 @@ async fn backlog_is_no_difference() {
     let looked = engine.sample(5).await.unwrap();
     assert!(looked.behind);
     assert_eq!(looked.observations, 0);
+    assert_eq!(rig.topic.count().await, 1);
+}
+
+/// Killed when dropped.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[tokio::test]
+async fn running_reconciler_draws_samples_by_itself() {
+    let rig = Rig::new().await;
+    settled(&rig, "");
+    rig.stripe.put_object(None, charge(300));
+    let mut command = reconciler(&rig);
+    command
+        .env("SAMPLE_SIZE", "8640000")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
+    let _running = Running(command.spawn().unwrap());
+    let noted = |kind: &str| {
+        rig.database.number(&format!(
+            "SELECT count(*) AS n FROM findings f JOIN sweeps s ON s.id = f.sweep_id \
+             WHERE s.kind = '{kind}' AND f.booking_id = 'B-1'"
+        ))
+    };
+    // The rows were never told by a ledger, so that the other sample finds them, too.
+    eventually("both samples found it", async || {
+        noted("sample") == 1 && noted("ledger") == 1
+    })
+    .await;
     assert_eq!(rig.topic.count().await, 1);
 }

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use shared::envelope::decode_observation;
 use shared::folding::{Columns, ObjectState, read_observation};
 
+use testbed::stripe::Booking;
+
 use super::Rig;
 
 /// An object of `booking`, folded from what Stripe would have answered for it at second `at`.
@@ -46,4 +48,14 @@ pub(crate) fn booking(rig: &Rig, id: &str, status: &str, hold: Option<&str>) {
         "INSERT INTO bookings (id, status, hold, version, updated_at, updated_by) \
          VALUES ('{id}', '{status}', {hold}, 1, now() - interval '1 hour', 'test')"
     ));
+}
+
+/// What the booking application expects of these bookings.
+pub(crate) fn register(rig: &Rig, bookings: &[Booking]) {
+    for booking in bookings {
+        rig.database.execute(&format!(
+            "SELECT register_booking('{}', {}, '{}')",
+            booking.id, booking.amount, booking.currency
+        ));
+    }
 }
