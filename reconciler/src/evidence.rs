@@ -222,19 +222,6 @@ pub fn undecided(evidence: &serde_json::Value) -> Option<Circumstances> {
     })
 }
 
-/// The verdict on an object whose state at Stripe is not the one we believe.
-pub fn state_differs(believed: Option<&str>, retrieved: Option<&str>) -> Verdict {
-    Verdict {
-        kind: Gap::BookingDiffers,
-        confidence: 1.0,
-        evidence: json!({
-            "what": "retrieved_object_differs",
-            "believed_status": believed,
-            "retrieved_status": retrieved,
-        }),
-    }
-}
-
 /// The verdict on seconds that Stripe no longer lists and no sweep had covered.
 pub fn aged_out(from: i64, to: i64) -> Verdict {
     Verdict {
