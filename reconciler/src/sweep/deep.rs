@@ -67,7 +67,7 @@ impl<L: EventLog> Engine<L> {
         let Some(piece) = windows::next_piece(pass, now, limits.lag_s, limits.span_s, every) else {
             return Ok(None);
         };
-        if pass.map(|pass| pass.target) != Some(piece.pass.target) {
+        if pass.is_none_or(|pass| pass.position >= pass.target) {
             *left = limits.repair_cap;
         }
         if let Some(gone) = piece.aged_out {

@@ -103,8 +103,9 @@ impl Rig {
 
     /// Does for the ledger what the processor does: a row for every record, then progress.
     pub(crate) async fn apply_log(&self) {
-        let records = self.topic.records().await;
+        // Ends first: progress must not pass a record that came after the reading.
         let ends = self.topic.ends().await;
+        let records = self.topic.records().await;
         self.database.apply(&self.topic.name, records, ends).await;
     }
 }
