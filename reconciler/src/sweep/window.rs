@@ -302,7 +302,7 @@ impl<L: EventLog> Engine<L> {
         (repairs, refused): (Vec<Repair>, Option<String>),
     ) -> Result<(), SweepError> {
         let (owner, report) = (order.account.clone(), report.clone());
-        let oldest = shared::windows::oldest_listed(self.reader.client.now().await?);
+        let oldest = oldest_proven(self.reader.client.now().await?);
         let noted = order.kind != Kind::Backfill;
         self.reader
             .store
@@ -336,7 +336,7 @@ impl<L: EventLog> Engine<L> {
         let now = self.reader.client.now().await?;
         let comparison = self.reader.compare(account, listed, now).await?;
         let (owner, window) = (account.cloned(), listed.window);
-        let oldest = shared::windows::oldest_listed(now);
+        let oldest = oldest_proven(now);
         self.reader
             .store
             .run("prove_window", move |connection| {
@@ -345,6 +345,12 @@ impl<L: EventLog> Engine<L> {
             .await?;
         Ok(())
     }
+}
+
+/// Where a proof may begin: a little after the edge of what is listed for certain, because what we
+/// know of Stripe's clock may be a second or two older than when the window was cut.
+fn oldest_proven(now: i64) -> i64 {
+    shared::windows::oldest_listed(now).saturating_add(60)
 }
 
 fn outcome(noted: &Noted, refused: bool) -> Outcome {
