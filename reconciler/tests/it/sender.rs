@@ -97,9 +97,11 @@ async fn who_named_no_address_is_told_nothing_about_endpoints() {
 
 /// The same without what stands because nothing is proven: nobody applies what is repaired here.
 fn standing_of_tail(rig: &Rig) -> String {
-    standing(rig)
-        .replace("horizon ", "")
-        .replace(" retries_end", "")
+    let named = standing(rig);
+    let others = named
+        .split(' ')
+        .filter(|it| !["horizon", "retries_end"].contains(it));
+    others.collect::<Vec<_>>().join(" ")
 }
 
 async fn heard(rig: &Rig) -> Heard {
