@@ -157,6 +157,7 @@ pub(super) async fn pendings<L: EventLog>(config: &Config, engine: &Engine<L>, m
 
 /// What the log lost before it was applied is asked of Stripe, once for each hole.
 pub(super) async fn holes<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
+    let mut tried = 0;
     loop {
         tokio::time::sleep(config.sweep_interval).await;
         let Ok(accounts) = parts::accounts(config, &engine.reader.store).await else {
@@ -165,13 +166,16 @@ pub(super) async fn holes<L: EventLog>(config: &Config, engine: &Engine<L>, metr
         };
         let topic = &config.topic;
         let span = tracing::info_span!("hole_sweep");
-        let outcome = engine.hole(topic, &accounts).instrument(span).await;
+        let outcome = engine.hole(topic, &accounts, tried).instrument(span).await;
         if outcome.as_ref().is_err_and(SweepError::is_lost) {
             return;
         }
         match go_on(metrics, "hole", outcome) {
             None | Some(Swept::None) => {}
-            Some(Swept::Later(reports)) => reports.iter().for_each(Report::log),
+            Some(Swept::Later(hole, reports)) => {
+                tried = hole.id;
+                reports.iter().for_each(Report::log);
+            }
             Some(Swept::Done(hole, reports)) => {
                 for report in &reports {
                     metrics.swept(sweeps::Kind::Hole, report);

@@ -25,13 +25,14 @@ const SPAN: &str = "h.id, floor(extract(epoch FROM coalesce( \
      h.found_at - interval '30 days') - interval '3 days'))::bigint AS \"from\", \
    ceil(extract(epoch FROM h.found_at))::bigint + 1 AS \"to\"";
 
-/// The oldest hole of this topic that is not swept.
-pub fn next(connection: &mut PgConnection, topic: &str) -> QueryResult<Option<Hole>> {
+/// The next hole of this topic that is not swept: the oldest after the id `after`, else the oldest.
+pub fn next(connection: &mut PgConnection, topic: &str, after: i64) -> QueryResult<Option<Hole>> {
     sql_query(format!(
         "SELECT {SPAN} FROM log_holes h \
-         WHERE h.topic = $1 AND h.swept_at IS NULL ORDER BY h.id LIMIT 1"
+         WHERE h.topic = $1 AND h.swept_at IS NULL ORDER BY h.id <= $2, h.id LIMIT 1"
     ))
     .bind::<Text, _>(topic)
+    .bind::<BigInt, _>(after)
     .get_result(connection)
     .optional()
 }

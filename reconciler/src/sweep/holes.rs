@@ -17,27 +17,30 @@ use crate::store::sweeps::Kind;
 pub enum Swept {
     /// There is none.
     None,
-    /// Its span is not far enough in the past, or not all of it is done: it is looked at again.
-    Later(Vec<Report>),
+    /// Its span is not far enough in the past, or not all of it is done: it is looked at again, after
+    /// the others.
+    Later(Hole, Vec<Report>),
     /// It is covered.
     Done(Hole, Vec<Report>),
 }
 
 impl<L: EventLog> Engine<L> {
-    /// Sweeps the oldest hole that no sweep has covered.
+    /// Sweeps the next hole that no sweep has covered; `after`: the one that was tried last. An account
+    /// that fails keeps neither the other accounts nor the other holes waiting.
     ///
     /// # Errors
-    /// [`SweepError`]; it is then swept again.
+    /// [`SweepError`] when our own database is away.
     pub async fn hole(
         &self,
         topic: &str,
         accounts: &[Option<AccountId>],
+        after: i64,
     ) -> Result<Swept, SweepError> {
         let store = &self.reader.store;
         let topic = topic.to_owned();
         let next = store
             .run("next_hole", move |connection| {
-                holes::next(connection, &topic)
+                holes::next(connection, &topic, after)
             })
             .await?;
         let Some(hole) = next else {
@@ -47,20 +50,33 @@ impl<L: EventLog> Engine<L> {
         let lag_s = self.reader.limits.lag_s;
         let mut reports = Vec::new();
         if hole.to > now.saturating_sub(lag_s) {
-            return Ok(Swept::Later(reports));
+            return Ok(Swept::Later(hole, reports));
         }
+        let mut all = true;
         // None: Stripe lists nothing of it any more, and nobody can tell what it held.
         if let Some(window) = windows::clip(Some(hole.from), Some(hole.to), now, lag_s) {
             for account in accounts {
-                let swept = self
-                    .sweep(Kind::Hole, account.as_ref(), window, None)
-                    .await?;
-                let done = swept.iter().all(Report::is_done);
-                reports.extend(swept);
-                if !done {
-                    return Ok(Swept::Later(reports));
+                let swept = self.sweep(Kind::Hole, account.as_ref(), window, None).await;
+                match swept {
+                    Ok(swept) => {
+                        all &= swept.iter().all(Report::is_done);
+                        reports.extend(swept);
+                    }
+                    Err(error) if error.is_lost() => return Err(error),
+                    Err(error) => {
+                        all = false;
+                        tracing::warn!(
+                            hole = hole.id,
+                            account = account.as_ref().map(tracing::field::display),
+                            error = %shared::error::chain(&error),
+                            "a hole is not swept for this account"
+                        );
+                    }
                 }
             }
+        }
+        if !all {
+            return Ok(Swept::Later(hole, reports));
         }
         store
             .run("hole_swept", move |connection| {

@@ -26,7 +26,7 @@ async fn what_a_hole_held_is_published_once_and_the_hole_is_marked() {
     }
     hole(&rig, 20).await;
     let engine = rig.engine().await;
-    let swept = engine.hole(&rig.topic.name, &[None]).await.unwrap();
+    let swept = engine.hole(&rig.topic.name, &[None], 0).await.unwrap();
     let Swept::Done(_, reports) = swept else {
         panic!("{swept:?}");
     };
@@ -40,7 +40,7 @@ async fn what_a_hole_held_is_published_once_and_the_hole_is_marked() {
     assert_eq!(unswept(&rig), 0);
     rig.apply_log().await;
     assert_eq!(rig.database.number("SELECT count(*) AS n FROM events"), 3);
-    let again = engine.hole(&rig.topic.name, &[None]).await.unwrap();
+    let again = engine.hole(&rig.topic.name, &[None], 0).await.unwrap();
     assert!(matches!(again, Swept::None), "{again:?}");
 }
 
@@ -50,8 +50,8 @@ async fn a_hole_that_was_found_just_now_waits_until_stripe_lists_all_of_it() {
     rig.lose(0, 60);
     hole(&rig, 0).await;
     let engine = rig.engine().await;
-    let swept = engine.hole(&rig.topic.name, &[None]).await.unwrap();
-    assert!(matches!(swept, Swept::Later(_)), "{swept:?}");
+    let swept = engine.hole(&rig.topic.name, &[None], 0).await.unwrap();
+    assert!(matches!(swept, Swept::Later(..)), "{swept:?}");
     assert_eq!(unswept(&rig), 1);
 }
 
@@ -60,10 +60,37 @@ async fn a_hole_that_stripe_lists_nothing_of_any_more_is_marked_and_asks_nothing
     let rig = Rig::new().await;
     hole(&rig, 40 * 86_400).await;
     let engine = rig.engine().await;
-    let swept = engine.hole(&rig.topic.name, &[None]).await.unwrap();
+    let swept = engine.hole(&rig.topic.name, &[None], 0).await.unwrap();
     assert!(
         matches!(&swept, Swept::Done(_, reports) if reports.is_empty()),
         "{swept:?}"
     );
+    assert_eq!(unswept(&rig), 0);
+}
+
+#[tokio::test]
+async fn a_hole_that_can_not_be_swept_holds_up_no_other() {
+    let rig = Rig::new().await;
+    rig.lose(0, 60);
+    hole(&rig, 20).await;
+    hole(&rig, 20).await;
+    let engine = rig.engine().await;
+    engine.reader.client.now().await.unwrap();
+    rig.stripe.add_api_fault(testbed::stripe::ApiFault {
+        status: 403,
+        ..testbed::stripe::ApiFault::default()
+    });
+    let first = engine.hole(&rig.topic.name, &[None], 0).await.unwrap();
+    let Swept::Later(tried, _) = first else {
+        panic!("{first:?}");
+    };
+    let second = engine
+        .hole(&rig.topic.name, &[None], tried.id)
+        .await
+        .unwrap();
+    assert!(matches!(&second, Swept::Done(done, _) if done.id != tried.id));
+    rig.apply_log().await;
+    let third = engine.hole(&rig.topic.name, &[None], 0).await.unwrap();
+    assert!(matches!(third, Swept::Done(done, _) if done.id == tried.id));
     assert_eq!(unswept(&rig), 0);
 }
