@@ -11,18 +11,21 @@ use shared::windows::{self, Pass};
 
 use super::window::{Order, Report};
 use super::{Engine, SweepError};
-use crate::store::cursors;
 use crate::store::sweeps::Kind;
+use crate::store::{certificates, cursors};
 
 impl<L: EventLog> Engine<L> {
     /// Whether an account's passes have begun. The tail, which begins at the edge of what Stripe
-    /// lists, is the first of them: until it has caught up there is nothing to do twice.
+    /// lists, is the first of them: until it has caught up there is nothing to do twice. Where what it
+    /// went through is not proven (it repaired, or it was here before there were proofs), they begin
+    /// at once.
     ///
     /// # Errors
     /// [`SweepError`].
     pub async fn deep_begun(&self, account: Option<&AccountId>) -> Result<bool, SweepError> {
         let limits = &self.reader.limits;
-        let caught_up = limits.lag_s.saturating_add(limits.overlap_s);
+        let overlap_s = limits.overlap_s;
+        let caught_up = limits.lag_s.saturating_add(overlap_s);
         let now = self.reader.client.now().await?;
         let owner = account.cloned();
         let begun = move |connection: &mut _| {
@@ -32,13 +35,18 @@ impl<L: EventLog> Engine<L> {
             let Some(tail) = cursors::tail(connection, owner.as_ref())? else {
                 return Ok(false);
             };
-            if now.saturating_sub(tail) <= caught_up {
-                let pass = Pass {
-                    position: tail,
-                    target: tail,
-                };
-                cursors::note_pass(connection, Kind::Deep, owner.as_ref(), pass)?;
+            if now.saturating_sub(tail) > caught_up {
+                return Ok(false);
             }
+            let proven = certificates::proven(connection, owner.as_ref())?;
+            if proven.is_none_or(|proven| proven.to < tail.saturating_sub(overlap_s)) {
+                return Ok(true);
+            }
+            let pass = Pass {
+                position: tail,
+                target: tail,
+            };
+            cursors::note_pass(connection, Kind::Deep, owner.as_ref(), pass)?;
             Ok(false)
         };
         Ok(self.reader.store.run("deep_begun", begun).await?)

@@ -97,6 +97,21 @@ async fn the_first_pass_is_the_tails_and_the_next_is_due_a_day_later() {
 }
 
 #[tokio::test]
+async fn where_the_tails_way_is_not_proven_the_first_pass_begins_at_once() {
+    let rig = Rig::new().await;
+    let engine = rig.engine().await;
+    engine.tail(None).await.unwrap();
+    // As on a system that is older than the proofs.
+    rig.database.execute("DELETE FROM proofs");
+    assert!(engine.deep_begun(None).await.unwrap());
+    let mut left = 1;
+    let step = engine.deep_step(None, DAY, &mut left).await.unwrap();
+    assert!(step.is_some());
+    let proven = "SELECT count(*) AS n FROM proofs WHERE proven_to > now() - interval '60 s'";
+    assert_eq!(rig.database.number(proven), 1);
+}
+
+#[tokio::test]
 async fn what_is_proven_reaches_from_the_oldest_listed_second_to_the_newest_swept() {
     let rig = Rig::new().await;
     rig.lose(1, 12 * 86_400);
