@@ -102,15 +102,26 @@ pub fn take(bucket: Bucket, now_us: i64, rate: Rate, purpose: Purpose) -> (Bucke
     if bucket.held_until_us > now_us {
         return (bucket, Grant::NotYet(pause(bucket.held_until_us)));
     }
-    // A server whose clock went back, by a failover, must not make anybody wait for long.
-    let due = bucket
-        .due_us
-        .min(now_us.saturating_add(LONGEST_QUEUE_US))
-        .max(now_us);
+    // Nobody queues for longer than this; a bucket that says so comes from a clock that went back,
+    // by a failover, and must not make anybody wait for it.
+    let longest = now_us.saturating_add(LONGEST_QUEUE_US);
+    let beyond = longest
+        .saturating_add(rate.interval_us)
+        .saturating_add(rate.tolerance_us);
+    let due = if bucket.due_us > beyond {
+        longest
+    } else {
+        bucket.due_us.max(now_us)
+    };
     let spare = rate.tolerance_us / 4 * (4 - purpose.reserve());
     let free_at = due.saturating_sub(spare);
-    if purpose != Purpose::Live && free_at > now_us {
-        return (bucket, Grant::NotYet(pause(free_at)));
+    // A live call waits for room in the queue, any other for its end.
+    let room_at = match purpose {
+        Purpose::Live => free_at.saturating_sub(LONGEST_QUEUE_US),
+        Purpose::Operator | Purpose::Background => free_at,
+    };
+    if room_at > now_us {
+        return (bucket, Grant::NotYet(pause(room_at)));
     }
     let taken = Bucket {
         due_us: due.saturating_add(rate.interval_us),
@@ -205,6 +216,18 @@ mod tests {
         }
         let shorter = hold(held, SECOND, Duration::from_secs(1));
         assert_eq!(shorter, held, "a hold is never shortened");
+    }
+
+    #[test]
+    fn a_clock_that_went_back_makes_nobody_wait_for_it() {
+        let (rate, hour) = (Rate::per_second(10), 3_600 * SECOND);
+        let ahead = Bucket {
+            due_us: SECOND + hour,
+            held_until_us: 0,
+        };
+        let (after, grant) = take(ahead, SECOND, rate, Purpose::Live);
+        assert!(after.due_us <= 62 * SECOND, "{after:?}");
+        assert!(matches!(grant, Grant::Taken(pause) if pause <= Duration::from_secs(60)));
     }
 
     #[test]

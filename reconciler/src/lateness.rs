@@ -123,8 +123,8 @@ mod tests {
             1_060,
             &[event(1, 900), event(2, 920), event(3, 990)],
         );
-        assert_eq!(late, Some(100));
-        assert_eq!(lateness.lag(1_060, 60, 900), 150);
+        assert_eq!(late, Some(80));
+        assert_eq!(lateness.lag(1_060, 60, 900), 120);
         assert_eq!(
             lateness.lag(1_060, 300, 900),
             300,
