@@ -1,7 +1,7 @@
 //! One made-up event as bytes, about 2.5 KB, rendered by copying the template's parts.
 
+use super::super::model::API_VERSION;
 use super::Volume;
-use crate::stripe::model::API_VERSION;
 
 /// As Stripe renders a payment intent's event; the capital words are replaced.
 const TEMPLATE: &str = r#"{

@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::super::model::API_VERSION;
 use super::Volume;
 use super::event::Template;
 use super::list::{Page, Query, Refused};
-use crate::stripe::model::API_VERSION;
 
 /// Longest head of a request, bytes.
 const MAX_HEAD: u64 = 16 * 1024;
