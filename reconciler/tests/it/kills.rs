@@ -96,7 +96,7 @@ async fn killed_with_half_of_it_published_it_publishes_the_other_half() {
     let rig = rig().await;
     killed_at(
         &rig,
-        &[("REPAIR_RATE", "40")],
+        &[("REPAIR_RATE", "20")],
         "half of it is published",
         async || rig.topic.count().await >= LOST / 2,
     )
@@ -151,7 +151,7 @@ async fn whichever_of_two_is_killed_the_other_publishes_the_rest_and_nothing_twi
     let rig = rig().await;
     let start = || {
         reconciler(&rig)
-            .env("REPAIR_RATE", "40")
+            .env("REPAIR_RATE", "20")
             .env("BARRIER_TIMEOUT", "10s")
             .env("SWEEP_SPAN", "40d")
             .stdout(Stdio::null())
