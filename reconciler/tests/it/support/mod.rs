@@ -35,6 +35,8 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) async fn new() -> Self {
         let (database, topic) = tokio::join!(Database::new(), Topic::new());
+        // A topic just made has partitions without a leader, for which no barrier here has patience.
+        topic.ends().await;
         Self {
             stripe: Fake::start(FakeConfig::default()).unwrap(),
             database,
