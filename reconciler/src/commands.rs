@@ -14,6 +14,7 @@ use crate::config::{Config, Settings};
 use crate::store::sweeps::{Kind, Outcome};
 use crate::sweep::SweepError;
 use crate::sweep::window::Report;
+use crate::verify::Verdict;
 use crate::{parts, service};
 
 /// What was asked for can't be told.
@@ -187,10 +188,11 @@ async fn verify(config: &Config, span: Span) -> anyhow::Result<ExitCode> {
     let verified = reader.verify(&accounts, window).await?;
     eprintln!("{verified}");
     println!("{}", verified.json(window)?);
-    Ok(match (verified.lag, verified.has_drift()) {
+    Ok(match (verified.lag, verified.verdict()) {
         (Some(_), _) => ExitCode::from(TIMED_OUT),
-        (None, true) => ExitCode::from(DRIFT),
-        (None, false) => ExitCode::SUCCESS,
+        (None, Verdict::Drift) => ExitCode::from(DRIFT),
+        (None, Verdict::Complete) => ExitCode::SUCCESS,
+        (None, Verdict::Unknown) => ExitCode::from(PRECONDITION),
     })
 }
 

@@ -21,6 +21,7 @@ pub struct Metrics {
     repaired: Counter<u64>,
     waiting: Counter<u64>,
     refetches: Counter<u64>,
+    sampled: Counter<u64>,
     errors: Counter<u64>,
     barrier_lag: Gauge<i64>,
     cursor_lag: Gauge<i64>,
@@ -73,6 +74,10 @@ impl Default for Metrics {
             refetches: meter
                 .u64_counter("reconciler_refetches")
                 .with_description("Refetches carried out, by outcome.")
+                .build(),
+            sampled: meter
+                .u64_counter("reconciler_sampled")
+                .with_description("Objects (sample) or bookings (ledger) that a sample compared, and those that differed.")
                 .build(),
             errors: meter
                 .u64_counter("reconciler_errors")
@@ -183,6 +188,17 @@ impl Metrics {
         ] {
             self.refetches
                 .add(count(number), &[KeyValue::new("outcome", outcome)]);
+        }
+    }
+
+    /// One sample is over.
+    pub fn sampled(&self, kind: Kind, compared: usize, differing: usize) {
+        for (done, number) in [("compared", compared), ("differing", differing)] {
+            let labels = [
+                KeyValue::new("kind", kind.as_str()),
+                KeyValue::new("done", done),
+            ];
+            self.sampled.add(count(number), &labels);
         }
     }
 

@@ -17,6 +17,25 @@ use crate::store::bookings;
 use crate::sweep::inspect::Keep;
 use crate::sweep::{Reader, SweepError};
 
+/// What can be said of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Complete,
+    Drift,
+    /// The processor had not caught up, or a part left Stripe's list while it was read.
+    Unknown,
+}
+
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Drift => "drift",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The verdict over all windows and accounts.
 #[derive(Debug, Default)]
 pub struct Verified {
@@ -25,6 +44,8 @@ pub struct Verified {
     pub findings: Vec<Finding>,
     /// Bookings whose row is not what their last transition left.
     pub bookings: Vec<String>,
+    /// Seconds that left Stripe's list while it was read: of these nothing can be said.
+    pub aged_out: Option<Window>,
     /// Set when the processor had not caught up: nothing can be said.
     pub lag: Option<Lag>,
 }
@@ -63,12 +84,11 @@ struct Printed<'a> {
 }
 
 impl Verified {
-    /// complete | drift | unknown
-    pub fn verdict(&self) -> &'static str {
-        match (self.lag, self.has_drift()) {
-            (Some(_), _) => "unknown",
-            (None, true) => "drift",
-            (None, false) => "complete",
+    pub fn verdict(&self) -> Verdict {
+        match (self.lag, self.has_drift(), self.aged_out) {
+            (Some(_), _, _) | (None, false, Some(_)) => Verdict::Unknown,
+            (None, true, _) => Verdict::Drift,
+            (None, false, None) => Verdict::Complete,
         }
     }
 
@@ -90,7 +110,7 @@ impl Verified {
         });
         serde_json::to_string(&Printed {
             v: 1,
-            verdict: self.verdict(),
+            verdict: self.verdict().as_str(),
             window_from: time(window.from()),
             window_to: time(window.to()),
             stripe_count: self.stripe_count,
@@ -108,7 +128,7 @@ impl fmt::Display for Verified {
         write!(
             f,
             "{}: {stripe} events at Stripe, {ledger} in the ledger",
-            self.verdict()
+            self.verdict().as_str()
         )?;
         if let Some(lag) = self.lag {
             return write!(
@@ -183,11 +203,38 @@ impl Reader {
         if verified.lag.is_some() {
             return Ok(None);
         }
+        verified.aged_out = verified.aged_out.or(listed.aged_out);
         let now = self.client.now().await?;
         let comparison = self.compare(account, &listed, now).await?;
         verified.stripe_count += comparison.stripe.count;
         verified.ledger_count += comparison.ledger.count;
         verified.findings.extend(comparison.findings);
         Ok(listed.rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn complete_is_said_only_of_what_was_compared_whole() {
+        let verdict = |drift: bool, aged_out: bool, behind: bool| {
+            let verified = Verified {
+                bookings: vec!["B-1".to_owned(); usize::from(drift)],
+                aged_out: aged_out.then(|| Window::new(0, 1).unwrap()),
+                lag: behind.then_some(Lag {
+                    records: 1,
+                    partitions: 1,
+                }),
+                ..Verified::default()
+            };
+            verified.verdict()
+        };
+        assert_eq!(verdict(false, false, false), Verdict::Complete);
+        assert_eq!(verdict(false, true, false), Verdict::Unknown);
+        assert_eq!(verdict(true, true, false), Verdict::Drift);
+        assert_eq!(verdict(true, false, true), Verdict::Unknown);
     }
 }

@@ -103,6 +103,7 @@ pub(super) async fn figures<L: EventLog>(config: &Config, engine: &Engine<L>, me
                 .reader
                 .store
                 .run("figures", move |connection| {
+                    sender::forget_others(connection, &accounts)?;
                     Ok(Figures {
                         complete_up_to: certificates::complete_up_to(connection, &accounts)?,
                         open_plans: plans::open_count(connection)?,

@@ -4,6 +4,9 @@ use diesel::pg::PgConnection;
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 
+use shared::ids::AccountId;
+
+use super::sweeps::key;
 use crate::sender::{Accepted, Alarm, Kind};
 use crate::stripe::endpoints::Endpoint;
 
@@ -123,6 +126,20 @@ pub fn stand(
     .bind::<Array<Text>, _>(standing)
     .execute(connection)?;
     Ok(began)
+}
+
+/// Ends the tail's alarms about accounts that are not among `accounts`: nobody judges them any more.
+pub fn forget_others(
+    connection: &mut PgConnection,
+    accounts: &[Option<AccountId>],
+) -> QueryResult<usize> {
+    let keys: Vec<&str> = accounts.iter().map(|it| key(it.as_ref())).collect();
+    sql_query(
+        "UPDATE sender_alarms SET cleared_at = now() WHERE cleared_at IS NULL \
+           AND alarm IN ('other_mode', 'silence', 'retries_end', 'horizon') AND subject <> ALL($1)",
+    )
+    .bind::<Array<Text>, _>(keys)
+    .execute(connection)
 }
 
 /// The kinds of the alarms that stand.

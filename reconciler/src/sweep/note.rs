@@ -3,6 +3,8 @@
 //! Invariant: nothing is published that has no finding (but by a backfill, whose events nobody ever
 //! had); a finding that is open is not written twice.
 
+use std::collections::HashMap;
+
 use shared::diffs::{Comparison, Finding};
 use shared::ids::EventId;
 use shared::kafka::producer::EventLog;
@@ -62,12 +64,10 @@ impl<L: EventLog> Engine<L> {
             .run("note_findings", move |connection| {
                 sweeps::close_settled(connection, &settled)?;
                 let ids = sweeps::find(connection, sweep, owner.as_ref(), &rows)?;
-                let row_of = |wanted: &EventId| {
-                    let at = findings.iter().position(|it| it.event_id() == wanted)?;
-                    ids.get(at).copied()
-                };
+                let row_of: HashMap<&EventId, i64> =
+                    findings.iter().map(Finding::event_id).zip(ids).collect();
                 let rows_of = |wanted: Vec<EventId>| -> Vec<(i64, EventId)> {
-                    let with_row = |id: EventId| Some((row_of(&id)?, id));
+                    let with_row = |id: EventId| Some((*row_of.get(&id)?, id));
                     wanted.into_iter().filter_map(with_row).collect()
                 };
                 match decision {

@@ -29,7 +29,7 @@ pub struct Step {
     pub reports: Vec<Report>,
     /// More windows are due.
     pub more: bool,
-    /// Set when an event appeared late: by so many seconds at most.
+    /// Set when an event appeared late: by so many seconds at least.
     pub late: Option<i64>,
     pub heard: Heard,
 }

@@ -62,6 +62,12 @@ impl Report {
         let (outcome, counts) = (self.outcome.as_str(), self.counts);
         if counts.missing == 0 && self.is_done() {
             tracing::debug!(outcome, listed = counts.listed, "window swept");
+        } else if let Some(plan) = &self.plan {
+            tracing::error!(
+                plan,
+                missing = counts.missing,
+                "more is missing than one pass may publish; a person must approve the plan"
+            );
         } else {
             tracing::warn!(
                 outcome,
@@ -69,7 +75,6 @@ impl Report {
                 missing = counts.missing,
                 repaired = counts.repaired,
                 lag = self.lag.map(|lag| lag.records),
-                plan = self.plan.as_deref(),
                 "window swept"
             );
         }

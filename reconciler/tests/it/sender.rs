@@ -180,3 +180,22 @@ async fn what_is_not_proven_for_days_is_an_alarm_before_stripe_gives_up() {
     assert_eq!(judge(26).await, "horizon retries_end");
     assert_eq!(judge(1).await, "");
 }
+
+#[tokio::test]
+async fn alarms_about_an_account_that_is_swept_no_more_are_over() {
+    let rig = Rig::new().await;
+    let engine = rig.engine().await;
+    rig.database.execute(
+        "INSERT INTO sender_alarms (alarm, subject, detail) \
+         VALUES ('silence', '', 'test'), ('silence', 'acct_9', 'test'), ('no_endpoint', 'x', 'test')",
+    );
+    engine
+        .reader
+        .store
+        .run("forget", |connection| {
+            reconciler::store::sender::forget_others(connection, &[None])
+        })
+        .await
+        .unwrap();
+    assert_eq!(standing(&rig), "no_endpoint silence");
+}
