@@ -203,3 +203,64 @@ impl Reader {
         Ok(answers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    fn endpoint(created: i64, wanted: &str, status: &str) -> Endpoint {
+        Endpoint {
+            id: "we_1".to_owned(),
+            url: "https://example.com".to_owned(),
+            status: status.to_owned(),
+            api_version: None,
+            enabled_events: vec![wanted.to_owned()],
+            livemode: false,
+            created,
+        }
+    }
+
+    fn count(endpoints: Option<Vec<Endpoint>>) -> Option<usize> {
+        let attempts = Attempts {
+            endpoints,
+            ..Attempts::default()
+        };
+        attempts.endpoints_for(br#"{"type":"charge.succeeded"}"#, 100)
+    }
+
+    #[test]
+    fn endpoints_that_were_tried_count_and_one_that_came_later_makes_it_unknown() {
+        assert_eq!(count(None), None);
+        assert_eq!(count(Some(Vec::new())), Some(0));
+        assert_eq!(count(Some(vec![endpoint(100, "*", "enabled")])), Some(1));
+        let disabled = endpoint(1, "charge.*", "disabled");
+        assert_eq!(count(Some(vec![disabled])), Some(1), "it was tried before");
+        assert_eq!(count(Some(vec![endpoint(101, "*", "enabled")])), None);
+        let other = endpoint(101, "payout.*", "enabled");
+        assert_eq!(count(Some(vec![other])), Some(0), "it never wanted it");
+    }
+
+    #[test]
+    fn spans_are_read_together_only_where_they_begin_within_a_day() {
+        let span = |n: u32, from: i64| {
+            let id = EventId::parse(&format!("evt_{n}")).unwrap();
+            (id, Window::new(from, from + 9_999_999).unwrap())
+        };
+        let groups = near(vec![
+            span(3, 90_000),
+            span(1, 0),
+            span(2, 86_399),
+            span(4, 176_400),
+        ]);
+        let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [2, 1, 1]);
+    }
+
+    #[test]
+    fn deliveries_are_tried_for_three_days_and_asked_about_until_now() {
+        let three_days = 3 * 86_400;
+        assert_eq!(tried(0, 100), Window::new(0, 105));
+        assert_eq!(tried(0, 10 * three_days), Window::new(0, three_days));
+    }
+}

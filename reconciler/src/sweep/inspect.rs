@@ -250,3 +250,71 @@ fn absent(ids: &[EventId], rows: &[LedgerRow]) -> Vec<EventId> {
         .cloned()
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    fn window(from: i64, to: i64) -> Window {
+        Window::new(from, to).unwrap()
+    }
+
+    /// A list of one event each second of the window, of which none is known.
+    fn listed(over: Window) -> Listed {
+        let event = |created: i64| ListedEvent {
+            id: EventId::parse(&format!("evt_{created}")).unwrap(),
+            created,
+            livemode: Some(false),
+            pending_webhooks: None,
+            raw: Vec::new(),
+        };
+        let events: Vec<ListedEvent> = (over.from()..over.to()).map(event).collect();
+        Listed {
+            window: over,
+            rest: None,
+            aged_out: None,
+            ids: events
+                .iter()
+                .map(|it| (it.id.clone(), it.created))
+                .collect(),
+            asked_at: 0,
+            other_mode: None,
+            unknown: events.into_iter().map(|it| (it.id.clone(), it)).collect(),
+        }
+    }
+
+    const TOO_MANY: WalkError = WalkError::TooMany { limit: 5 };
+
+    #[test]
+    fn a_list_that_is_too_long_is_whole_after_the_second_it_broke_off_in() {
+        let cut = cut(listed(window(100, 110)), Some(104), TOO_MANY).unwrap();
+        assert_eq!(cut.window, window(105, 110));
+        assert_eq!(cut.rest, Some(window(100, 105)), "no second is left out");
+        assert!(cut.ids.iter().all(|(_, created)| *created >= 105));
+        assert_eq!((cut.ids.len(), cut.unknown.len()), (5, 5));
+    }
+
+    #[test]
+    fn a_single_second_that_is_too_full_is_an_error_and_no_endless_loop() {
+        assert!(cut(listed(window(100, 101)), Some(100), TOO_MANY).is_err());
+        assert!(cut(listed(window(100, 110)), Some(109), TOO_MANY).is_err());
+        assert!(cut(listed(window(100, 110)), None, TOO_MANY).is_err());
+    }
+
+    #[test]
+    fn what_left_the_list_while_it_was_read_counts_as_aged_out() {
+        let edge = 1_000_000;
+        let now = edge + STRIPE_RETENTION_S - EDGE_S;
+        let whole = faded(listed(window(edge, edge + 10)), now).unwrap();
+        assert_eq!(
+            (whole.window, whole.aged_out),
+            (window(edge, edge + 10), None)
+        );
+        let part = faded(listed(window(edge - 4, edge + 10)), now).unwrap();
+        assert_eq!(part.window, window(edge, edge + 10));
+        assert_eq!(part.aged_out, Some(window(edge - 4, edge)));
+        assert_eq!((part.ids.len(), part.unknown.len()), (10, 10));
+        assert!(faded(listed(window(edge - 9, edge)), now).is_err());
+    }
+}
