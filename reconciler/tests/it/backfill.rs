@@ -101,8 +101,10 @@ async fn killed_anywhere_it_goes_on_where_it_stood_and_repeats_a_page_at_most() 
     }
     let dir = tempfile::tempdir().unwrap();
     let _processor = processor(&rig, dir.path()).await;
+    let events = i64::try_from(rig.stripe.events().len()).unwrap();
     let mut kills = 0;
-    for share in [60, 250, 420, 640] {
+    // Twice among the events, twice among the pages of objects behind them.
+    for share in [events / 6, events / 2, events + 150, events + 350] {
         let mut child = backfill(&rig)
             .env("BACKFILL_RATE", "150")
             .stdout(Stdio::null())
@@ -117,7 +119,9 @@ async fn killed_anywhere_it_goes_on_where_it_stood_and_repeats_a_page_at_most() 
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    assert!(kills > 0, "it was killed at work");
+    assert!(kills > 2, "it was killed at work, also at the lists");
+    let noted = "SELECT coalesce(max(objects), 0) AS n FROM backfills WHERE done_at IS NULL";
+    assert!(rig.database.number(noted) >= 100, "a page's place is noted");
     let (code, text) = ran(backfill(&rig)).await;
     assert_eq!(code, Some(0), "{text}");
     let copies = copies(&rig).await;
@@ -130,6 +134,16 @@ async fn killed_anywhere_it_goes_on_where_it_stood_and_repeats_a_page_at_most() 
     assert_eq!(rig.database.number(confirmed), 450);
     let twice: usize = copies.values().map(|copies| copies - 1).sum();
     assert!(twice <= 100 * kills, "{twice} copies after {kills} kills");
+    let again = |n: usize| {
+        copies
+            .get(&format!("pi_old_{n}"))
+            .is_some_and(|copies| *copies > 1)
+    };
+    let again = (0..450).filter(|n| again(*n)).count();
+    assert!(
+        again <= 200,
+        "{again} objects of the lists came twice after two kills there"
+    );
 }
 
 #[tokio::test]
