@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use shared::config::{Deployment, KafkaArgs, Problems};
-use shared::kafka::KafkaSettings;
+use shared::kafka::{KafkaSettings, topics};
 
 use crate::failure::Failure;
 
@@ -75,16 +75,8 @@ impl Reader {
     /// # Errors
     /// 6 when there is no such topic, 1 when the brokers do not answer.
     pub(crate) fn bounds(&self) -> Result<BTreeMap<i32, Bounds>, Failure> {
-        let metadata = self
-            .client
-            .fetch_metadata(Some(&self.topic), self.left())
+        let partitions = topics::partitions(&self.client, &self.topic, self.left())
             .map_err(away("the partitions"))?;
-        let partitions: Vec<i32> = metadata
-            .topics()
-            .iter()
-            .filter(|topic| topic.error().is_none())
-            .flat_map(|topic| topic.partitions().iter().map(|partition| partition.id()))
-            .collect();
         if partitions.is_empty() {
             return Err(Failure::Precondition {
                 what: format!("topic {} does not exist", self.topic),

@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use shared::kafka::KafkaSettings;
+use shared::kafka::{KafkaSettings, topics};
 use shared::stats::Stats;
 use shared::windows::Window;
 
@@ -163,16 +163,8 @@ impl Reading<'_> {
     }
 
     fn partitions(&self) -> Result<Vec<i32>, StatsError> {
-        let metadata = self
-            .client
-            .fetch_metadata(Some(self.topic), self.left()?)
+        let partitions = topics::partitions(&self.client, self.topic, self.left()?)
             .map_err(kafka("no metadata"))?;
-        let partitions: Vec<i32> = metadata
-            .topics()
-            .iter()
-            .filter(|topic| topic.error().is_none())
-            .flat_map(|topic| topic.partitions().iter().map(|partition| partition.id()))
-            .collect();
         if partitions.is_empty() {
             return Err(StatsError::Missing(self.topic.to_owned()));
         }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
 
 use super::options::{KafkaSettings, MAX_RECORD_BYTES};
 
@@ -48,6 +49,21 @@ pub struct Problem {
     pub what: String,
     /// What to do about it.
     pub fix: String,
+}
+
+/// The partitions of a topic; none where the broker that answers does not know it.
+///
+/// # Errors
+/// The client's: nobody answered within `timeout`.
+pub fn partitions(client: &BaseConsumer, topic: &str, timeout: Duration) -> KafkaResult<Vec<i32>> {
+    let metadata = client.fetch_metadata(Some(topic), timeout)?;
+    let known = metadata
+        .topics()
+        .iter()
+        .filter(|topic| topic.error().is_none());
+    Ok(known
+        .flat_map(|topic| topic.partitions().iter().map(|partition| partition.id()))
+        .collect())
 }
 
 /// Why the topics could not be looked at.
