@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use testbed::bench::BenchArgs;
+use testbed::bench::ingest::floor::FloorArgs;
 use testbed::demo::DemoArgs;
 use testbed::exec::ExecArgs;
 use testbed::send::SendArgs;
@@ -23,6 +24,8 @@ enum Command {
     Bench(BenchArgs),
     Demo(DemoArgs),
     Exec(ExecArgs),
+    #[command(hide = true)]
+    Floor(FloorArgs),
     Send(SendArgs),
     Stripe(StripeArgs),
     Up(UpArgs),
@@ -36,6 +39,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Bench(args) => return Ok(ExitCode::from(u8::from(!args.run().await?))),
         Command::Demo(args) => return Ok(ExitCode::from(args.run().await?)),
         Command::Exec(args) => return Ok(ExitCode::from(args.run().await?)),
+        Command::Floor(args) => args.run().await?,
         Command::Send(args) => args.run().await?,
         Command::Up(args) => return Ok(ExitCode::from(args.run().await?)),
         Command::Down => return Ok(ExitCode::from(testbed::up::down()?)),

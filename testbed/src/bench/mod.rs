@@ -4,6 +4,7 @@
 //! written to `.bookend/bench.json` either way.
 
 mod answer;
+pub mod ingest;
 mod parking;
 mod proc;
 mod sweep;
@@ -13,14 +14,15 @@ use serde_json::{Map, Value, json};
 
 use crate::stack::leftovers::home;
 use answer::Answer;
+use ingest::Ingest;
 use parking::Parking;
 use sweep::Sweep;
 
 /// Runs the benchmarks and prints their figures beside their floors.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchArgs {
-    /// Only this part: `answer`, `parking` or `sweep`.
-    #[arg(long, value_parser = ["answer", "parking", "sweep"])]
+    /// Only this part: `answer`, `ingest`, `parking` or `sweep`.
+    #[arg(long, value_parser = ["answer", "ingest", "parking", "sweep"])]
     pub part: Option<String>,
     /// `answer`, `sweep`: live events a second.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=20_000))]
@@ -31,9 +33,12 @@ pub struct BenchArgs {
     /// `parking`: events of each of the thousand bookings.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(3..=500))]
     pub events: u64,
-    /// `parking`: runs of each kind.
+    /// `ingest`, `parking`: runs of each kind.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
     pub runs: u64,
+    /// `ingest`: only with so many brokers; otherwise with one and with three.
+    #[arg(long, value_parser = crate::exec::brokers)]
+    pub brokers: Option<usize>,
     /// `sweep`: events in thirty days.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(20_000..=10_000_000))]
     pub listed: u64,
@@ -60,6 +65,13 @@ impl BenchArgs {
                 seconds: self.seconds,
             };
             parts.push(answer.run().await?);
+        }
+        if wanted("ingest") {
+            let ingest = Ingest {
+                runs: self.runs,
+                brokers: self.brokers,
+            };
+            parts.push(tokio::task::spawn_blocking(move || ingest.run()).await??);
         }
         if wanted("parking") {
             let parking = Parking {

@@ -7,8 +7,22 @@ const TICKS_PER_S: f64 = 100.0;
 
 /// Resident memory, KiB; none when there is no such process.
 pub(super) fn resident_kib(pid: i32) -> Option<u64> {
+    memory_kib(pid, "VmRSS:")
+}
+
+/// Most resident memory since [`reset_peak`], KiB; none when there is no such process.
+pub(super) fn peak_resident_kib(pid: i32) -> Option<u64> {
+    memory_kib(pid, "VmHWM:")
+}
+
+/// Forgets the peak so far, where the system permits it (proc(5), `clear_refs`).
+pub(super) fn reset_peak(pid: i32) {
+    drop(fs::write(format!("/proc/{pid}/clear_refs"), "5"));
+}
+
+fn memory_kib(pid: i32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
