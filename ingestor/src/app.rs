@@ -2,25 +2,27 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::http::KeepAlive;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::web;
 use anyhow::Context;
 use shared::clock::SystemClock;
 use shared::error::chain;
-use shared::kafka::producer::{EventLog, Producer};
+use shared::kafka::producer::Producer;
 use shared::kafka::topics::{TopicError, Wanted, check};
 use shared::runtime::{Ops, start_ops};
-use tokio::sync::Semaphore;
 
+use crate::admission::Admission;
+use crate::budget::Budget;
 use crate::config::Config;
+use crate::line::Lines;
+use crate::listener::{Limits, build};
 use crate::metrics::Metrics;
 use crate::secrets::CurrentSecrets;
 use crate::stats::{Reporter, Telling, instance};
 use crate::watch::{self, Watched};
-use crate::webhook::{Parts, receive};
+use crate::webhook::Parts;
 
 /// Topics that no service should run with.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +45,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Result<()> {
-    let producer = Arc::new(Producer::create(&config.kafka, config.append_deadline)?);
+    let producer = Arc::new(Producer::adaptive(&config.kafka, config.append_deadline)?);
     let warm = tokio::select! {
         outcome = warm_up(config, ops, &producer) => outcome.map(|()| true)?,
         () = ops.stop.wait() => false,
@@ -59,11 +61,13 @@ async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Res
         secrets: Arc::clone(&secrets),
         clock: Arc::new(SystemClock),
         limits: config.body,
-        in_flight: Arc::new(Semaphore::new(config.max_in_flight)),
+        budget: Budget::new(config.inflight_bytes),
+        admission: Arc::new(Admission::new(config.max_in_flight)),
+        lines: Lines::new(config.rates, config.origins.clone()),
         metrics: metrics.clone(),
     });
     let mut reporter = Reporter::new(telling(config, &producer, &metrics), instance());
-    let server = build(listener, parts, Limits::of(config), metrics.clone())?;
+    let server = build(listener, parts, limits(config), metrics.clone())?;
     let handle = server.handle();
     let running = actix_web::rt::spawn(server);
     ops.health.set_ready("kafka");
@@ -72,6 +76,8 @@ async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Res
         secrets,
         producer: Arc::clone(&producer),
         topic: config.topics.events_topic.clone(),
+        partitions: config.topics.events_partitions,
+        known_partitions: AtomicUsize::new(config.topics.events_partitions),
         health: Arc::clone(&ops.health),
         metrics,
     };
@@ -123,7 +129,7 @@ async fn warm_up(config: &Config, ops: &Ops, producer: &Arc<Producer>) -> anyhow
                 let warmed =
                     web::block(move || producer.warm(&topic, Duration::from_secs(5))).await?;
                 match warmed {
-                    Ok(()) => return Ok(()),
+                    Ok(_partitions) => return Ok(()),
                     Err(error) => ops.health.set_unready("kafka", chain(&error)),
                 }
             }
@@ -136,93 +142,11 @@ async fn warm_up(config: &Config, ops: &Ops, producer: &Arc<Producer>) -> anyhow
     }
 }
 
-/// Bounds of the public listener.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// A connection's first head.
-    pub head: Duration,
-    /// An idle connection; zero: closed after each answer.
-    pub keep_alive: Duration,
-    /// Open connections.
-    pub connections: usize,
-    /// Requests in flight when stopping.
-    pub drain: Duration,
-}
-
-impl Limits {
-    fn of(config: &Config) -> Self {
-        Self {
-            head: config.head_deadline,
-            keep_alive: config.keep_alive,
-            connections: config.max_connections,
-            drain: config.drain_timeout,
-        }
+fn limits(config: &Config) -> Limits {
+    Limits {
+        head: config.head_deadline,
+        keep_alive: config.keep_alive,
+        connections: config.max_connections,
+        drain: config.drain_timeout,
     }
-}
-
-/// Counts an open connection for as long as it lives.
-struct OpenConnection(Metrics);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.connection(-1);
-    }
-}
-
-/// The public listener: one route, and nothing else there.
-///
-/// # Errors
-/// The socket's.
-pub fn build<L: EventLog>(
-    listener: TcpListener,
-    parts: web::Data<Parts<L>>,
-    limits: Limits,
-    metrics: Metrics,
-) -> std::io::Result<Server> {
-    let keep_alive = if limits.keep_alive.is_zero() {
-        KeepAlive::Disabled
-    } else {
-        KeepAlive::Timeout(limits.keep_alive)
-    };
-    // The framework counts connections for each of its workers.
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(parts.clone())
-            .service(
-                web::resource("/webhooks/stripe")
-                    .route(web::post().to(receive::<L>))
-                    .default_service(web::to(method_not_allowed)),
-            )
-            .default_service(web::to(not_found))
-    })
-    .on_connect(move |_connection, extensions| {
-        metrics.connection(1);
-        extensions.insert(OpenConnection(metrics.clone()));
-    })
-    .client_request_timeout(limits.head)
-    .client_disconnect_timeout(Duration::from_secs(2))
-    .keep_alive(keep_alive)
-    .workers(workers)
-    .max_connections(limits.connections.div_ceil(workers))
-    .shutdown_timeout(limits.drain.as_secs())
-    .disable_signals()
-    .listen(listener)?
-    .run();
-    Ok(server)
-}
-
-async fn method_not_allowed() -> HttpResponse {
-    HttpResponse::MethodNotAllowed()
-        .insert_header(("allow", "POST"))
-        .force_close()
-        .content_type("text/plain")
-        .body("POST only\n")
-}
-
-async fn not_found() -> HttpResponse {
-    HttpResponse::NotFound()
-        .force_close()
-        .content_type("text/plain")
-        .body("nothing here\n")
 }

@@ -1,7 +1,7 @@
-//! Reads a request's body: bounded in bytes and in time.
+//! Reads a request's body: bounded in bytes, in time, and by the budget of all.
 //!
 //! The framework cuts neither a body that stalls nor one that never ends (it times only the
-//! first head of a connection), so both bounds are ours.
+//! first head of a connection), so all bounds are ours.
 
 use std::time::Duration;
 
@@ -10,7 +10,11 @@ use actix_web::http::header;
 use actix_web::web::Payload;
 use futures_util::StreamExt;
 
+use crate::budget::{Budget, Charge};
 use crate::outcome::Outcome;
+
+/// What is set aside for a body before its bytes are here, at most.
+const EARLY_BYTES: usize = 16 * 1024;
 
 /// Bounds of a body.
 #[derive(Debug, Clone, Copy)]
@@ -21,16 +25,17 @@ pub struct BodyLimits {
     pub deadline: Duration,
 }
 
-/// The body's bytes.
+/// The body's bytes, and what they are charged to.
 ///
 /// # Errors
 /// The outcome to be answered: too large (told before reading where `Content-Length` says so),
-/// too slow, or broken off.
+/// no room, too slow, or broken off.
 pub async fn read(
     request: &HttpRequest,
     payload: Payload,
     limits: BodyLimits,
-) -> Result<Vec<u8>, Outcome> {
+    budget: &Budget,
+) -> Result<(Vec<u8>, Charge), Outcome> {
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -39,7 +44,9 @@ pub async fn read(
     if announced.is_some_and(|bytes| bytes > limits.bytes) {
         return Err(Outcome::TooLarge);
     }
-    match tokio::time::timeout(limits.deadline, collect(payload, announced, limits.bytes)).await {
+    let body = Vec::with_capacity(announced.unwrap_or(0).min(EARLY_BYTES));
+    let collected = collect(payload, body, limits.bytes, budget);
+    match tokio::time::timeout(limits.deadline, collected).await {
         Err(_elapsed) => Err(Outcome::TooSlow),
         Ok(collected) => collected,
     }
@@ -47,10 +54,11 @@ pub async fn read(
 
 async fn collect(
     mut payload: Payload,
-    announced: Option<usize>,
+    mut body: Vec<u8>,
     limit: usize,
-) -> Result<Vec<u8>, Outcome> {
-    let mut body = Vec::with_capacity(announced.unwrap_or(4096).min(limit));
+    budget: &Budget,
+) -> Result<(Vec<u8>, Charge), Outcome> {
+    let mut charge = budget.open().ok_or(Outcome::NoRoom)?;
     while let Some(chunk) = payload.next().await {
         let Ok(chunk) = chunk else {
             return Err(Outcome::Broken);
@@ -58,7 +66,10 @@ async fn collect(
         if body.len().saturating_add(chunk.len()) > limit {
             return Err(Outcome::TooLarge);
         }
+        if !charge.grow(budget, chunk.len()) {
+            return Err(Outcome::NoRoom);
+        }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok((body, charge))
 }

@@ -3,9 +3,14 @@
 //! Invariants: 2xx means durable; the value is the body's exact bytes. It opens no database
 //! connection and calls no API.
 
+pub mod admission;
 pub mod app;
 pub mod body;
+pub mod budget;
 pub mod config;
+pub mod connection;
+pub mod line;
+pub mod listener;
 pub mod metrics;
 pub mod outcome;
 pub mod record;

@@ -21,7 +21,9 @@ pub enum Outcome {
     TooSlow,
     /// The body broke off.
     Broken,
-    /// Too many requests at once.
+    /// There is no memory for the body: it was not read.
+    NoRoom,
+    /// Too many events wait for Kafka.
     Overloaded,
     /// It is not known to be stored.
     NotStored(AppendError),
@@ -39,7 +41,8 @@ impl Outcome {
             Self::Refused(_) | Self::Broken => 400,
             Self::TooSlow => 408,
             Self::TooLarge | Self::NotStored(AppendError::TooLarge) => 413,
-            Self::Overloaded
+            Self::NoRoom
+            | Self::Overloaded
             | Self::NotStored(
                 AppendError::Overloaded
                 | AppendError::Deadline(_)
@@ -58,10 +61,37 @@ impl Outcome {
             Self::TooLarge | Self::NotStored(AppendError::TooLarge) => "too_large",
             Self::TooSlow => "body_timeout",
             Self::Broken => "body_broken",
-            Self::Overloaded | Self::NotStored(AppendError::Overloaded) => "overloaded",
+            Self::NoRoom | Self::Overloaded | Self::NotStored(AppendError::Overloaded) => {
+                "overloaded"
+            }
             Self::NotStored(
                 AppendError::Deadline(_) | AppendError::Failed(_) | AppendError::Fatal(_),
             ) => "publish_failed",
+        }
+    }
+
+    /// Whether the connection ends with the answer: what is left of such a body is not read, and
+    /// only who signs keeps a connection.
+    #[must_use]
+    pub const fn closes(&self) -> bool {
+        match self {
+            Self::TooLarge | Self::TooSlow | Self::Broken | Self::NoRoom | Self::Refused(_) => true,
+            Self::Accepted(_) | Self::Overloaded | Self::NotStored(_) => false,
+        }
+    }
+
+    /// What operators are told beside the label; nothing of the request.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.to_string()),
+            Self::NotStored(error) => Some(shared::error::chain(error)),
+            Self::Accepted(_)
+            | Self::TooLarge
+            | Self::TooSlow
+            | Self::Broken
+            | Self::NoRoom
+            | Self::Overloaded => None,
         }
     }
 
@@ -98,6 +128,7 @@ mod tests {
             assert_eq!(Outcome::NotStored(error).status(), 503);
         }
         assert_eq!(Outcome::Overloaded.status(), 503);
+        assert_eq!(Outcome::NoRoom.status(), 503);
     }
 
     #[test]
@@ -121,6 +152,7 @@ mod tests {
             Outcome::TooLarge,
             Outcome::TooSlow,
             Outcome::Broken,
+            Outcome::NoRoom,
             Outcome::Overloaded,
         ];
         let ways = refusals.into_iter().map(Outcome::Refused);

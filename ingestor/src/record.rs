@@ -5,81 +5,86 @@
 //! read is appended all the same, under the hash of its bytes: the processor makes a dead
 //! letter of it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use shared::envelope::{self, Decoded, Malformed};
+use shared::envelope::{self, Envelope, Malformed};
 use shared::kafka::headers::{RecordHeaders, RecordKind, Source};
 use shared::kafka::producer::NewRecord;
-use shared::routing;
+use shared::routing::{self, Route};
 use shared::signature::Verified;
+use tokio::sync::OwnedSemaphorePermit;
 
-/// A record ready to be appended, and what to call it in logs.
+/// A record ready to be appended, and what is known of it.
 #[derive(Debug)]
 pub struct Prepared {
     /// The record.
     pub record: NewRecord,
-    /// The event's id, if it could be read.
-    pub event_id: Option<String>,
-    /// Why it could not be read, as a stable label.
-    pub malformed: Option<&'static str>,
+    /// What could be read; else why not, as a stable label.
+    pub event: Result<Envelope, &'static str>,
+    /// Its trace.
+    pub traceparent: String,
 }
 
-/// Builds the record. `received_at` is when the last byte was here.
+/// What the listener knows of a delivery beside its bytes.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// When the last byte was here.
+    pub received_at: DateTime<Utc>,
+    /// W3C trace context.
+    pub traceparent: String,
+    /// The memory that it is charged to.
+    pub held: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// Builds the record.
 #[must_use]
-pub fn prepare(
-    topic: &str,
-    verified: Verified<Vec<u8>>,
-    received_at: DateTime<Utc>,
-    traceparent: Option<String>,
-) -> Prepared {
+pub fn prepare(topic: &str, verified: Verified<Vec<u8>>, delivery: Delivery) -> Prepared {
     let evidence = RecordHeaders {
         stripe_signature: Some(verified.signature().to_owned()),
         verified_by: Some(verified.verified_by().to_owned()),
-        received_at: Some(received_at),
-        traceparent,
+        received_at: Some(delivery.received_at),
+        traceparent: Some(delivery.traceparent.clone()),
         record: RecordKind::Event,
         source: Source::Webhook,
         ..RecordHeaders::default()
     };
     let body = verified.into_body();
     let decoded = envelope::decode(&body);
-    let key = routing::record_key(&body, decoded.as_ref());
-    let headers = described(evidence, decoded.as_ref(), key.as_str());
-    let event_id = decoded
-        .as_ref()
-        .ok()
-        .map(|decoded| decoded.envelope.id.to_string());
-    let malformed = decoded.as_ref().err().map(Malformed::kind);
-    let key = key.as_str().to_owned();
-    drop(decoded);
+    let route = routing::route(&body, decoded.as_ref());
+    let event = match decoded {
+        Ok(decoded) => Ok(decoded.envelope),
+        Err(malformed) => Err(Malformed::kind(&malformed)),
+    };
+    let headers = described(evidence, event.as_ref().ok(), &route);
+    let record = NewRecord {
+        held: delivery.held,
+        ..NewRecord::new(topic, route.key.as_str(), body, &headers)
+    };
     Prepared {
-        record: NewRecord::new(topic, &key, body, &headers),
-        event_id,
-        malformed,
+        record,
+        event,
+        traceparent: delivery.traceparent,
     }
 }
 
-fn described(
-    evidence: RecordHeaders,
-    decoded: Result<&Decoded<'_>, &Malformed>,
-    key: &str,
-) -> RecordHeaders {
+fn described(evidence: RecordHeaders, event: Option<&Envelope>, route: &Route) -> RecordHeaders {
     const API: &str = "https://api.stripe.com/";
-    let Ok(decoded) = decoded else {
+    let Some(event) = event else {
         return RecordHeaders {
-            ce_id: key.to_owned(),
+            ce_id: route.key.as_str().to_owned(),
             ce_type: "com.stripe.unreadable".to_owned(),
             ce_source: API.to_owned(),
             ..evidence
         };
     };
-    let event = &decoded.envelope;
     let account = event.account.as_ref().map(ToString::to_string);
     RecordHeaders {
         ce_id: event.id.to_string(),
         ce_type: format!("com.stripe.{}", event.event_type),
         ce_source: format!("{API}{}", account.as_deref().unwrap_or("")),
         ce_time: DateTime::from_timestamp(event.created, 0).filter(|_| event.created > 0),
-        ce_subject: routing::booking_id_of(decoded).map(|id| id.to_string()),
+        ce_subject: route.booking.as_ref().map(ToString::to_string),
         account,
         ..evidence
     }

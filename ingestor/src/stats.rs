@@ -96,6 +96,7 @@ impl<L: EventLog> Reporter<L> {
                 value: Some("application/json"),
             }),
             timestamp_ms: None,
+            held: None,
         };
         match self.parts.log.append(record).await {
             Ok(_ack) => {

@@ -2,6 +2,7 @@
 //! brokers' presence.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::web;
@@ -26,6 +27,10 @@ pub struct Watched {
     pub producer: Arc<Producer>,
     /// Topic whose brokers must be there.
     pub topic: String,
+    /// Its partitions, as configured.
+    pub partitions: usize,
+    /// … and as last seen.
+    pub known_partitions: AtomicUsize,
     /// What is told.
     pub health: Arc<Health>,
     /// What is counted.
@@ -81,11 +86,31 @@ impl Watched {
         }
     }
 
-    /// Unready while no broker answers: a balancer then asks another instance.
+    /// Unready while no broker answers, or while the brokers refuse what only a person can
+    /// change: a balancer then asks another instance.
     fn look_for_brokers(&self) {
         match self.producer.warm(&self.topic, Duration::from_secs(3)) {
-            Ok(()) => self.health.set_ready("kafka"),
+            Ok(partitions) => {
+                self.compare(partitions);
+                match self.producer.trouble() {
+                    None => self.health.set_ready("kafka"),
+                    Some(trouble) => self.health.set_unready("kafka", trouble),
+                }
+            }
             Err(error) => self.health.set_unready("kafka", chain(&error)),
+        }
+    }
+
+    /// A topic that has grown is told and served: keys move, and folding makes that harmless.
+    fn compare(&self, partitions: usize) {
+        let before = self.known_partitions.swap(partitions, Ordering::Relaxed);
+        if before != partitions && partitions != self.partitions {
+            tracing::error!(
+                topic = self.topic,
+                partitions,
+                expected = self.partitions,
+                "the topic's partitions are not those that EVENTS_PARTITIONS says: keys have moved"
+            );
         }
     }
 }

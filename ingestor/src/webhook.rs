@@ -3,6 +3,7 @@
 //! Invariants: 2xx means durable; the value is the evidence; unknown means not done. No
 //! database, no API, nothing but the MAC before the signature holds.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,14 +13,17 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use shared::clock::Clock;
 use shared::kafka::producer::EventLog;
-use shared::signature::verify;
-use tokio::sync::Semaphore;
-use tracing::Instrument;
+use shared::signature::{Verified, verify};
+use shared::telemetry::fresh_traceparent;
 
+use crate::admission::Admission;
 use crate::body::{self, BodyLimits};
+use crate::budget::{Budget, Charge};
+use crate::connection::Progress;
+use crate::line::{Lines, Seen};
 use crate::metrics::Metrics;
 use crate::outcome::{Outcome, RETRY_AFTER_S};
-use crate::record::prepare;
+use crate::record::{Delivery, prepare};
 use crate::secrets::CurrentSecrets;
 
 /// What a request needs.
@@ -34,8 +38,12 @@ pub struct Parts<L> {
     pub clock: Arc<dyn Clock>,
     /// Bounds of a body.
     pub limits: BodyLimits,
-    /// Requests whose body may be in memory at once.
-    pub in_flight: Arc<Semaphore>,
+    /// Memory for bodies and records.
+    pub budget: Budget,
+    /// Places for events that wait for Kafka.
+    pub admission: Arc<Admission>,
+    /// What is told of each request.
+    pub lines: Lines,
     /// Counters.
     pub metrics: Metrics,
 }
@@ -46,76 +54,68 @@ pub async fn receive<L: EventLog>(
     request: HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
-    // A root of its own: the sender is a stranger, its trace context is not trusted.
-    let span = tracing::info_span!(parent: None, "POST /webhooks/stripe");
     let started = Instant::now();
-    let outcome = handle(&parts, &request, payload).instrument(span).await;
+    // Until the answer is made, the connection is not cut for dawdling.
+    let serving = request.conn_data::<Rc<Progress>>().map(Progress::serve);
+    let mut seen = Seen {
+        head: serving.as_ref().and_then(|serving| serving.head),
+        ..Seen::default()
+    };
+    let outcome = match handle(&parts, &request, payload, &mut seen).await {
+        Ok(outcome) | Err(outcome) => outcome,
+    };
     parts.metrics.answered(&outcome, started.elapsed());
+    parts.lines.tell(&request, &seen, &outcome);
     answer(&outcome)
 }
 
-async fn handle<L: EventLog>(parts: &Parts<L>, request: &HttpRequest, payload: Payload) -> Outcome {
-    let Ok(_permit) = parts.in_flight.try_acquire() else {
-        return Outcome::Overloaded;
+/// How it ended at Kafka, or before.
+async fn handle<L: EventLog>(
+    parts: &Parts<L>,
+    request: &HttpRequest,
+    payload: Payload,
+    seen: &mut Seen,
+) -> Result<Outcome, Outcome> {
+    let began = Instant::now();
+    let read = body::read(request, payload, parts.limits, &parts.budget).await;
+    let now = parts.clock.now();
+    seen.at = now.timestamp();
+    seen.body = Some(began.elapsed());
+    let (body, charge) = read?;
+    seen.bytes = Some(body.len());
+    let verified = check(parts, request, body, seen.at)?;
+    seen.signed_at = Some(verified.signed_at());
+    seen.secret = Some(verified.verified_by().to_owned());
+    let delivery = Delivery {
+        received_at: now,
+        traceparent: fresh_traceparent(),
+        held: Some(Charge::into_held(charge)),
     };
-    let body = match body::read(request, payload, parts.limits).await {
-        Ok(body) => body,
-        Err(outcome) => return outcome,
-    };
-    let received_at = parts.clock.now();
+    let prepared = prepare(&parts.topic, verified, delivery);
+    seen.event = Some(prepared.event);
+    seen.traceparent = Some(prepared.traceparent);
+    let appended = parts
+        .admission
+        .with_place(parts.log.append(prepared.record));
+    match appended.await {
+        None => Err(Outcome::Overloaded),
+        Some(Ok(ack)) => Ok(Outcome::Accepted(ack)),
+        Some(Err(error)) => Err(Outcome::NotStored(error)),
+    }
+}
+
+fn check<L>(
+    parts: &Parts<L>,
+    request: &HttpRequest,
+    body: Vec<u8>,
+    now: i64,
+) -> Result<Verified<Vec<u8>>, Outcome> {
     let headers: Vec<&[u8]> = request
         .headers()
         .get_all("stripe-signature")
         .map(|value| value.as_bytes())
         .collect();
-    let verified = match verify(
-        &parts.secrets.get(),
-        &headers,
-        body,
-        received_at.timestamp(),
-    ) {
-        Ok(verified) => verified,
-        Err(refusal) => {
-            tracing::warn!(outcome = refusal.label(), reason = %refusal, "request refused");
-            return Outcome::Refused(refusal);
-        }
-    };
-    let traceparent = shared::telemetry::current_traceparent();
-    let trace_id = traceparent
-        .as_deref()
-        .and_then(shared::telemetry::trace_id_of);
-    let prepared = prepare(&parts.topic, verified, received_at, traceparent);
-    let (event_id, malformed) = (prepared.event_id, prepared.malformed);
-    match parts.log.append(prepared.record).await {
-        Ok(ack) => {
-            tracing::debug!(
-                trace_id,
-                "event.id" = event_id,
-                malformed,
-                "kafka.partition" = ack.partition(),
-                "kafka.offset" = ack.offset(),
-                "event stored"
-            );
-            if let Some(malformed) = malformed {
-                tracing::warn!(
-                    trace_id,
-                    malformed,
-                    "signed but unreadable; it will be a dead letter"
-                );
-            }
-            Outcome::Accepted(ack)
-        }
-        Err(error) => {
-            let reason = shared::error::chain(&error);
-            tracing::warn!(
-                trace_id,
-                "event.id" = event_id,
-                error = reason,
-                "event not stored"
-            );
-            Outcome::NotStored(error)
-        }
-    }
+    verify(&parts.secrets.get(), &headers, body, now).map_err(Outcome::Refused)
 }
 
 fn answer(outcome: &Outcome) -> HttpResponse {
@@ -124,18 +124,9 @@ fn answer(outcome: &Outcome) -> HttpResponse {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
     }
-    match outcome {
-        // What is left of such a body is not read, and the framework times no later head of a
-        // connection: only who signs keeps one.
-        Outcome::TooLarge
-        | Outcome::TooSlow
-        | Outcome::Broken
-        | Outcome::Overloaded
-        | Outcome::Refused(_) => {
-            response.insert_header((CONNECTION, "close"));
-            response.force_close();
-        }
-        Outcome::Accepted(_) | Outcome::NotStored(_) => {}
+    if outcome.closes() {
+        response.insert_header((CONNECTION, "close"));
+        response.force_close();
     }
     if status == StatusCode::OK {
         return response.finish();

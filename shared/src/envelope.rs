@@ -12,14 +12,18 @@
 //!
 //! Sources: Stripe API reference "The Event object" and "Event (v2)".
 
+mod data;
 mod depth;
 mod lenient;
 mod malformed;
+mod naming;
 mod object;
 mod salvage;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use data::Data;
 
 use crate::ids::{AccountId, EventId, ObjectId};
 
@@ -89,6 +93,14 @@ impl Decoded<'_> {
         parsed(self.object)
     }
 
+    /// Of `data.object` only the places that name what it belongs to; `Null` for thin events.
+    #[must_use]
+    pub(crate) fn naming(&self) -> serde_json::Value {
+        self.object
+            .map(|raw| naming::naming(raw.get()))
+            .unwrap_or_default()
+    }
+
     /// `data.previous_attributes` as JSON; `Null` where there are none.
     #[must_use]
     pub fn previous_attributes(&self) -> serde_json::Value {
@@ -101,8 +113,9 @@ fn parsed(raw: Option<&RawValue>) -> serde_json::Value {
     raw.map(|raw| lenient::value(raw.get())).unwrap_or_default()
 }
 
+/// `D`: how much of `data` is read.
 #[derive(Deserialize)]
-struct Top<'a> {
+struct Top<'a, D> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -119,20 +132,16 @@ struct Top<'a> {
     livemode: Option<&'a RawValue>,
     #[serde(borrow)]
     api_version: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
+    #[serde(default = "none")]
+    data: Option<D>,
     #[serde(borrow)]
     related_object: Option<&'a RawValue>,
     #[serde(borrow)]
     snapshot_event: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Data<'a> {
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
-    #[serde(borrow)]
-    previous_attributes: Option<&'a RawValue>,
+fn none<D>() -> Option<D> {
+    None
 }
 
 /// Reads an event's body.
@@ -141,7 +150,10 @@ struct Data<'a> {
 /// [`Malformed`]: these bytes will never be readable.
 pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
     let text = depth::checked(body)?;
-    let top: Top<'_> = serde_json::from_str(text).map_err(Malformed::from_json)?;
+    // Most bodies are read in one pass. What spoils that (an odd `data`) is looked at again.
+    let top = serde_json::from_str::<Top<'_, Data<'_>>>(text)
+        .or_else(|_odd| data::apart(text))
+        .map_err(Malformed::from_json)?;
     let shape = match text_of(top.object).as_deref() {
         Some("event") => Shape::Snapshot,
         Some("v2.core.event") => Shape::Thin,
@@ -159,11 +171,9 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
             .filter(|name| is_type(name))
             .ok_or(Malformed::BadType)?,
     };
-    let data: Option<Data<'_>> = match (shape, top.data) {
-        (Shape::Snapshot, Some(raw)) => {
-            Some(serde_json::from_str(raw.get()).map_err(|_odd| Malformed::BadData)?)
-        }
-        (Shape::Snapshot, None) => return Err(Malformed::BadData),
+    let data = match (shape, top.data) {
+        (Shape::Snapshot, Some(Data::Members(members))) => Some(members),
+        (Shape::Snapshot, Some(Data::Odd) | None) => return Err(Malformed::BadData),
         (Shape::Thin, _) => None,
     };
     let raw_object = data.as_ref().and_then(|data| data.object);

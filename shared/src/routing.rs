@@ -49,19 +49,39 @@ const JOINS: &[(&str, &[&str])] = &[
     ("customer", &["/customer"]),
 ];
 
-/// The key of an event's record; of the bytes' hash where they could not be read.
+/// Where an event's record goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The record's key.
+    pub key: RecordKey,
+    /// The booking id in the payload, if it names one.
+    pub booking: Option<BookingId>,
+}
+
+/// The route of an event's record; by the bytes' hash where they could not be read.
 #[must_use]
-pub fn record_key(body: &[u8], decoded: Result<&Decoded<'_>, &Malformed>) -> RecordKey {
+pub fn route(body: &[u8], decoded: Result<&Decoded<'_>, &Malformed>) -> Route {
     let Ok(decoded) = decoded else {
-        return RecordKey(format!("sha256:{}", hex::encode(Sha256::digest(body))));
+        let hash = hex::encode(Sha256::digest(body));
+        return Route {
+            key: RecordKey(format!("sha256:{hash}")),
+            booking: None,
+        };
     };
     let envelope = &decoded.envelope;
-    let own = envelope
-        .object
-        .as_ref()
-        .map(|object| (object.kind.as_str(), object.id.as_str()));
+    let own = own(decoded);
     let fallback = || format!("event:{}", envelope.id);
-    key_of(&decoded.object(), own, envelope.account.as_ref(), fallback)
+    let naming = decoded.naming();
+    let booking = claimed(own.map_or("", |(kind, _)| kind), &naming);
+    let account = envelope.account.as_ref();
+    let key = key_of(&naming, booking.as_ref(), own, account, fallback);
+    Route { key, booking }
+}
+
+/// The key of an event's record, as of its [`route`].
+#[must_use]
+pub fn record_key(body: &[u8], decoded: Result<&Decoded<'_>, &Malformed>) -> RecordKey {
+    route(body, decoded).key
 }
 
 /// The key of an observation's record: the same as that of the object's events.
@@ -69,19 +89,26 @@ pub fn record_key(body: &[u8], decoded: Result<&Decoded<'_>, &Malformed>) -> Rec
 pub fn observation_key(account: Option<&AccountId>, observed: &ObservedObject<'_>) -> RecordKey {
     let own = (observed.object.kind.as_str(), observed.object.id.as_str());
     let fallback = || format!("{}:{}", own.0, own.1);
-    key_of(&observed.value(), Some(own), account, fallback)
+    let naming = observed.naming();
+    let booking = claimed(own.0, &naming);
+    key_of(&naming, booking.as_ref(), Some(own), account, fallback)
+}
+
+fn own<'d>(decoded: &'d Decoded<'_>) -> Option<(&'d str, &'d str)> {
+    let object = decoded.envelope.object.as_ref()?;
+    Some((object.kind.as_str(), object.id.as_str()))
 }
 
 fn key_of(
-    object: &Value,
+    naming: &Value,
+    booking: Option<&BookingId>,
     own: Option<(&str, &str)>,
     account: Option<&AccountId>,
     fallback: impl Fn() -> String,
 ) -> RecordKey {
-    let kind = own.map_or("", |(kind, _)| kind);
-    let key = claimed(kind, object)
-        .map(String::from)
-        .or_else(|| joined(object, own))
+    let key = booking
+        .map(ToString::to_string)
+        .or_else(|| joined(naming, own))
         .or_else(|| account.map(|account| format!("account:{account}")))
         .unwrap_or_else(fallback);
     RecordKey(match account {
@@ -107,12 +134,7 @@ fn joined(object: &Value, own: Option<(&str, &str)>) -> Option<String> {
 /// The booking id in an event's payload, if it names one.
 #[must_use]
 pub fn booking_id_of(decoded: &Decoded<'_>) -> Option<BookingId> {
-    let kind = decoded
-        .envelope
-        .object
-        .as_ref()
-        .map_or("", |object| object.kind.as_str());
-    claimed(kind, &decoded.object())
+    claimed(own(decoded).map_or("", |(kind, _)| kind), &decoded.naming())
 }
 
 /// The booking id an object of this kind names: its own metadata, and for invoices the copies
@@ -141,6 +163,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
     use crate::envelope::decode;
+    use proptest::prelude::*;
 
     fn key(object: &str, account: &str) -> String {
         let body = format!(
@@ -219,6 +242,80 @@ mod tests {
             "null",
         );
         assert_eq!(one, two);
+    }
+
+    /// What `key_of` and `claimed` find in the whole value.
+    fn by_the_whole_value(decoded: &Decoded<'_>) -> (RecordKey, Option<BookingId>) {
+        let whole = decoded.object();
+        let own = own(decoded);
+        let booking = claimed(own.map_or("", |(kind, _)| kind), &whole);
+        let account = decoded.envelope.account.as_ref();
+        let fallback = || format!("event:{}", decoded.envelope.id);
+        let key = key_of(&whole, booking.as_ref(), own, account, fallback);
+        (key, booking)
+    }
+
+    /// JSON texts that nest the names that are looked at, each possibly twice, with values that
+    /// cannot be held.
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("7".to_owned()),
+            Just("1e400".to_owned()),
+            Just(r#""\ud800""#.to_owned()),
+            "[a-z]{1,6}".prop_map(|text| format!("\"{text}\"")),
+        ];
+        leaf.prop_recursive(5, 60, 6, |inner| {
+            let name = prop::sample::select(vec![
+                "metadata",
+                "booking_id",
+                "payment_intent",
+                "payment",
+                "payments",
+                "data",
+                "charge",
+                "subscription",
+                "parent",
+                "subscription_details",
+                "invoice",
+                "customer",
+                "lines",
+                "items",
+                "id",
+                "object",
+                "0",
+                "\\ud800",
+            ]);
+            let field = (name, inner.clone());
+            let field = field.prop_map(|(name, value)| format!("\"{name}\":{value}"));
+            prop_oneof![
+                prop::collection::vec(field, 0..6)
+                    .prop_map(|fields| format!("{{{}}}", fields.join(","))),
+                prop::collection::vec(inner, 0..3).prop_map(|all| format!("[{}]", all.join(","))),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn the_named_places_are_those_of_the_whole_value(
+            object in json(),
+            kind in prop::sample::select(vec!["invoice", "subscription", "charge", "x"]),
+        ) {
+            let object = object.strip_prefix('{').map_or_else(
+                || object.clone(),
+                |rest| format!("{{\"object\":\"{kind}\"{}{rest}", if rest == "}" { "" } else { "," }),
+            );
+            let body = format!(
+                r#"{{"id":"evt_1","object":"event","type":"x","data":{{"object":{object}}}}}"#
+            );
+            let decoded = decode(body.as_bytes());
+            if let Ok(decoded) = &decoded {
+                let found = route(body.as_bytes(), Ok(decoded));
+                prop_assert_eq!((found.key, found.booking), by_the_whole_value(decoded));
+            }
+        }
     }
 
     #[test]

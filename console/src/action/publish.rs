@@ -120,6 +120,7 @@ impl Publisher {
                 value: record.value.clone(),
                 headers: record.headers.clone(),
                 timestamp_ms: None,
+                held: None,
             })
         });
         runtime.block_on(join_all(appends))

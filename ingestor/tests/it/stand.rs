@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::web::Data;
-use ingestor::app::{Limits, build};
+use ingestor::admission::Admission;
 use ingestor::body::BodyLimits;
+use ingestor::budget::Budget;
+use ingestor::line::{Lines, Origins, Rates};
+use ingestor::listener::{Limits, build};
 use ingestor::metrics::Metrics;
 use ingestor::secrets::CurrentSecrets;
 use ingestor::webhook::Parts;
@@ -99,6 +102,14 @@ impl Stand {
             log,
             appends: AtomicUsize::new(0),
         });
+        let rates = Rates {
+            good_one_in: 1,
+            bad_a_second: 50,
+        };
+        let origins = Origins {
+            header: None,
+            stripe: Vec::new(),
+        };
         let parts = Data::new(Parts {
             log: Arc::clone(&log),
             topic: topic.to_owned(),
@@ -108,7 +119,9 @@ impl Stand {
                 bytes: MIB,
                 deadline: Duration::from_millis(700),
             },
-            in_flight: Arc::new(Semaphore::new(in_flight)),
+            budget: Budget::new(8 * MIB),
+            admission: Arc::new(Admission::new(in_flight)),
+            lines: Lines::new(rates, origins),
             metrics: Metrics::new(),
         });
         let limits = Limits {

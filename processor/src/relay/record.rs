@@ -35,5 +35,6 @@ pub(super) fn record(topic: &str, fact: &Waiting) -> NewRecord {
         value: fact.payload.clone().into_bytes(),
         headers,
         timestamp_ms: None,
+        held: None,
     }
 }

@@ -68,6 +68,7 @@ async fn tell(rig: &Rig, counts: &[(&str, u64)]) {
         value: stats.write().unwrap(),
         headers: OwnedHeaders::new(),
         timestamp_ms: Some(now() * 1_000),
+        held: None,
     };
     producer.append(record).await.unwrap();
 }

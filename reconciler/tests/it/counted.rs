@@ -50,6 +50,7 @@ async fn write(producer: &Producer, topic: &str, second: i64, value: Vec<u8>) {
         value,
         headers: OwnedHeaders::new(),
         timestamp_ms: Some(second * 1_000),
+        held: None,
     };
     producer.append(record).await.unwrap();
 }

@@ -13,7 +13,7 @@ pub(super) fn value(json: &str) -> Value {
         .unwrap_or_default()
 }
 
-fn mended(json: &str) -> String {
+pub(super) fn mended(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut rest = json;
     while let Some(first) = rest.chars().next() {

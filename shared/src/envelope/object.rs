@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Malformed, ObjectRef, depth, lenient};
+use super::{Malformed, ObjectRef, depth, lenient, naming};
 use crate::folding::details::{SUMMARY, summary_id};
 use crate::folding::values::id_at;
 use crate::ids::ObjectId;
@@ -19,6 +19,12 @@ pub struct ObservedObject<'a> {
 }
 
 impl ObservedObject<'_> {
+    /// Only the places that name what it belongs to.
+    #[must_use]
+    pub(crate) fn naming(&self) -> serde_json::Value {
+        naming::naming(self.raw)
+    }
+
     /// The object as JSON.
     #[must_use]
     pub fn value(&self) -> serde_json::Value {

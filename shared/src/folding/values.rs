@@ -9,7 +9,7 @@ use crate::envelope::MAX_CREATED;
 use crate::ids::ObjectId;
 
 /// Most elements of one list that are looked at.
-const MAX_ELEMENTS: usize = 100;
+pub(crate) const MAX_ELEMENTS: usize = 100;
 
 /// The text at a JSON pointer.
 #[must_use]

@@ -128,41 +128,45 @@ impl RecordHeaders {
     /// As Kafka headers.
     #[must_use]
     pub fn to_kafka(&self) -> OwnedHeaders {
-        let time = |at: DateTime<Utc>, format| at.to_rfc3339_opts(format, true);
+        let time = |at: &DateTime<Utc>, format| at.to_rfc3339_opts(format, true);
+        let ce_time = self
+            .ce_time
+            .as_ref()
+            .map(|at| time(at, SecondsFormat::Secs));
+        let received_at = self.received_at.as_ref();
+        let received_at = received_at.map(|at| time(at, SecondsFormat::Micros));
+        let observed_at = self.observed_at.map(|at| at.to_string());
         let fields = [
-            ("ce_specversion", Some("1.0".to_owned())),
-            ("ce_id", Some(self.ce_id.clone())),
-            ("ce_type", Some(self.ce_type.clone())),
-            ("ce_source", Some(self.ce_source.clone())),
-            (
-                "ce_time",
-                self.ce_time.map(|at| time(at, SecondsFormat::Secs)),
-            ),
-            ("ce_subject", self.ce_subject.clone()),
-            ("content-type", Some(CONTENT_TYPE.to_owned())),
-            ("traceparent", self.traceparent.clone()),
-            ("tracestate", self.tracestate.clone()),
-            ("stripe-signature", self.stripe_signature.clone()),
-            ("x-verified-by", self.verified_by.clone()),
-            (
-                "x-received-at",
-                self.received_at.map(|at| time(at, SecondsFormat::Micros)),
-            ),
-            ("x-record", Some(self.record.as_str().to_owned())),
-            ("x-source", Some(self.source.as_str().to_owned())),
-            ("x-observed-at", self.observed_at.map(|at| at.to_string())),
-            ("x-account", self.account.clone()),
-            ("x-action-id", self.action_id.clone()),
+            ("ce_specversion", Some("1.0")),
+            ("ce_id", Some(self.ce_id.as_str())),
+            ("ce_type", Some(self.ce_type.as_str())),
+            ("ce_source", Some(self.ce_source.as_str())),
+            ("ce_time", ce_time.as_deref()),
+            ("ce_subject", self.ce_subject.as_deref()),
+            ("content-type", Some(CONTENT_TYPE)),
+            ("traceparent", self.traceparent.as_deref()),
+            ("tracestate", self.tracestate.as_deref()),
+            ("stripe-signature", self.stripe_signature.as_deref()),
+            ("x-verified-by", self.verified_by.as_deref()),
+            ("x-received-at", received_at.as_deref()),
+            ("x-record", Some(self.record.as_str())),
+            ("x-source", Some(self.source.as_str())),
+            ("x-observed-at", observed_at.as_deref()),
+            ("x-account", self.account.as_deref()),
+            ("x-action-id", self.action_id.as_deref()),
         ];
         fields
             .into_iter()
             .filter_map(|(key, value)| Some((key, value.filter(|value| !value.is_empty())?)))
-            .fold(OwnedHeaders::new(), |headers, (key, value)| {
-                headers.insert(Header {
-                    key,
-                    value: Some(value.as_bytes()),
-                })
-            })
+            .fold(
+                OwnedHeaders::new_with_capacity(fields.len()),
+                |headers, (key, value)| {
+                    headers.insert(Header {
+                        key,
+                        value: Some(value.as_bytes()),
+                    })
+                },
+            )
     }
 
     /// From Kafka headers. The first of several equal keys counts; what is not UTF-8 or does

@@ -136,6 +136,14 @@ pub fn producer_options(settings: &KafkaSettings) -> ClientConfig {
     config
 }
 
+/// The options of a producer that waits a moment for company: fewer and larger requests.
+#[must_use]
+pub fn batching_options(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = producer_options(settings);
+    config.set("linger.ms", "5");
+    config
+}
+
 /// The processor's consumer options.
 #[must_use]
 pub fn consumer(settings: &KafkaSettings, group: &str) -> ClientConfig {

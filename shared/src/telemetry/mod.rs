@@ -18,7 +18,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{CommonArgs, LogFormat};
 
-pub use propagation::{current_trace_id, current_traceparent, trace_id_of};
+pub use propagation::{current_trace_id, current_traceparent, fresh_traceparent, trace_id_of};
 
 /// Keeps the providers alive; read its registry for `/metrics`.
 #[derive(Debug)]

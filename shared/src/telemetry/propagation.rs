@@ -1,6 +1,7 @@
 //! W3C Trace Context, as it travels in a record's headers.
 
 use opentelemetry::trace::TraceContextExt;
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// `traceparent` of the current span: `00-<32 hex>-<16 hex>-<2 hex>`; none outside a span.
@@ -17,6 +18,14 @@ pub fn current_traceparent() -> Option<String> {
             span.trace_flags().to_u8()
         )
     })
+}
+
+/// A `traceparent` that begins a trace, without a span: for what is too frequent to be recorded
+/// and must be found again all the same.
+#[must_use]
+pub fn fresh_traceparent() -> String {
+    let ids = RandomIdGenerator::default();
+    format!("00-{}-{}-01", ids.new_trace_id(), ids.new_span_id())
 }
 
 /// Trace id of the current span, 32 hex digits.
@@ -47,6 +56,13 @@ pub fn trace_id_of(traceparent: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fresh_trace_is_well_formed_and_no_two_are_the_same() {
+        let (one, two) = (fresh_traceparent(), fresh_traceparent());
+        assert!(trace_id_of(&one).is_some() && trace_id_of(&two).is_some());
+        assert_ne!(trace_id_of(&one), trace_id_of(&two));
+    }
 
     #[test]
     fn a_trace_id_is_taken_only_from_a_well_formed_traceparent() {

@@ -4,6 +4,7 @@
 //! written to `.bookend/bench.json` either way.
 
 mod answer;
+mod hurt;
 pub mod ingest;
 mod parking;
 mod proc;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::stack::leftovers::home;
 use answer::Answer;
+use hurt::Hurt;
 use ingest::Ingest;
 use parking::Parking;
 use sweep::Sweep;
@@ -21,8 +23,8 @@ use sweep::Sweep;
 /// Runs the benchmarks and prints their figures beside their floors.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchArgs {
-    /// Only this part: `answer`, `ingest`, `parking` or `sweep`.
-    #[arg(long, value_parser = ["answer", "ingest", "parking", "sweep"])]
+    /// Only this part: `answer`, `hurt`, `ingest`, `parking` or `sweep`.
+    #[arg(long, value_parser = ["answer", "hurt", "ingest", "parking", "sweep"])]
     pub part: Option<String>,
     /// `answer`, `sweep`: live events a second.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=20_000))]
@@ -36,9 +38,15 @@ pub struct BenchArgs {
     /// `ingest`, `parking`: runs of each kind.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
     pub runs: u64,
+    /// `hurt`: seconds of overload.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(4..=600))]
+    pub overload: u64,
     /// `ingest`: only with so many brokers; otherwise with one and with three.
     #[arg(long, value_parser = crate::exec::brokers)]
     pub brokers: Option<usize>,
+    /// `ingest`: only this cell of the table, from 0.
+    #[arg(long)]
+    pub cell: Option<usize>,
     /// `sweep`: events in thirty days.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(20_000..=10_000_000))]
     pub listed: u64,
@@ -70,8 +78,15 @@ impl BenchArgs {
             let ingest = Ingest {
                 runs: self.runs,
                 brokers: self.brokers,
+                cell: self.cell,
             };
             parts.push(tokio::task::spawn_blocking(move || ingest.run()).await??);
+        }
+        if wanted("hurt") {
+            let hurt = Hurt {
+                seconds: self.overload,
+            };
+            parts.push(tokio::task::spawn_blocking(move || hurt.run()).await??);
         }
         if wanted("parking") {
             let parking = Parking {

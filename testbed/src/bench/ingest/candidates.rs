@@ -17,7 +17,7 @@ const READY: Duration = Duration::from_secs(60);
 
 /// One of those that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Who {
+pub(in crate::bench) enum Who {
     /// A handler that reads and answers.
     Answer,
     /// … and checks the MAC.
@@ -31,7 +31,7 @@ pub(super) enum Who {
 }
 
 /// All, in the order of the table.
-pub(super) const ALL: [Who; 5] = [
+pub(in crate::bench) const ALL: [Who; 5] = [
     Who::Answer,
     Who::Hmac,
     Who::Append0,
@@ -40,7 +40,7 @@ pub(super) const ALL: [Who; 5] = [
 ];
 
 impl Who {
-    pub(super) const fn label(self) -> &'static str {
+    pub(in crate::bench) const fn label(self) -> &'static str {
         match self {
             Self::Answer => "answer only",
             Self::Hmac => "+ HMAC",
@@ -49,13 +49,12 @@ impl Who {
             Self::Real => "ingestor",
         }
     }
-
 }
 
 /// A running candidate.
-pub(super) struct Candidate {
-    pub(super) who: Who,
-    pub(super) address: SocketAddr,
+pub(in crate::bench) struct Candidate {
+    pub(in crate::bench) who: Who,
+    pub(in crate::bench) address: SocketAddr,
     running: Running,
 }
 
@@ -69,7 +68,7 @@ impl Candidate {
     ///
     /// # Errors
     /// When it does not.
-    pub(super) fn start(who: Who, brokers: &str, dir: &Path) -> anyhow::Result<Self> {
+    pub(in crate::bench) fn start(who: Who, brokers: &str, dir: &Path) -> anyhow::Result<Self> {
         let running = match who {
             Who::Answer => floor(&["--what", "answer"], dir)?,
             Who::Hmac => floor(&["--what", "hmac"], dir)?,
@@ -93,7 +92,7 @@ impl Candidate {
         })
     }
 
-    pub(super) fn pid(&self) -> i32 {
+    pub(in crate::bench) fn pid(&self) -> i32 {
         match &self.running {
             Running::Floor(process) => process.pid(),
             Running::Real(service) => service.pid(),
@@ -102,9 +101,7 @@ impl Candidate {
 }
 
 fn append(linger: &str, brokers: &str, dir: &Path) -> anyhow::Result<(Running, u16)> {
-    let args = [
-        "--what", "append", "--linger", linger, "--brokers", brokers,
-    ];
+    let args = ["--what", "append", "--linger", linger, "--brokers", brokers];
     floor(&args, dir)
 }
 

@@ -20,14 +20,14 @@ const WARM_UP: Duration = Duration::from_millis(700);
 
 /// One way to load.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cell {
-    pub(super) connections: usize,
-    pub(super) size: Size,
-    pub(super) keep_alive: bool,
+pub(in crate::bench) struct Cell {
+    pub(in crate::bench) connections: usize,
+    pub(in crate::bench) size: Size,
+    pub(in crate::bench) keep_alive: bool,
 }
 
 /// The cells of each cluster.
-pub(super) const CELLS: [Cell; 5] = [
+pub(in crate::bench) const CELLS: [Cell; 5] = [
     Cell::usual(8),
     Cell::usual(64),
     Cell::usual(256),
@@ -42,7 +42,7 @@ pub(super) const CELLS: [Cell; 5] = [
 ];
 
 impl Cell {
-    pub(super) const fn usual(connections: usize) -> Self {
+    pub(in crate::bench) const fn usual(connections: usize) -> Self {
         Self {
             connections,
             size: Size::Usual,
@@ -50,7 +50,7 @@ impl Cell {
         }
     }
 
-    pub(super) fn label(self) -> String {
+    pub(in crate::bench) fn label(self) -> String {
         let kind = if self.keep_alive {
             "kept"
         } else {
@@ -64,7 +64,7 @@ impl Cell {
     }
 
     /// As a load upon `candidate`.
-    pub(super) fn load(
+    pub(in crate::bench) fn load(
         self,
         candidate: &Candidate,
         bodies: &Arc<Vec<Vec<u8>>>,
@@ -82,7 +82,7 @@ impl Cell {
     }
 
     /// Fresh requests: signatures are good for five minutes.
-    pub(super) fn bodies(self) -> Arc<Vec<Vec<u8>>> {
+    pub(in crate::bench) fn bodies(self) -> Arc<Vec<Vec<u8>>> {
         let one = requests(self.size, 1, self.keep_alive, now());
         let bytes = one.first().map_or(1, Vec::len);
         let number = DISTINCT.min(DISTINCT_BYTES.checked_div(bytes).unwrap_or(1));
@@ -101,23 +101,23 @@ fn now() -> i64 {
 
 /// What one run of one candidate showed.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
-pub(super) struct Figures {
+pub(in crate::bench) struct Figures {
     /// Accepted a second.
-    pub(super) rate: f64,
-    pub(super) p50_ms: f64,
-    pub(super) p99_ms: f64,
-    pub(super) p999_ms: f64,
+    pub(in crate::bench) rate: f64,
+    pub(in crate::bench) p50_ms: f64,
+    pub(in crate::bench) p99_ms: f64,
+    pub(in crate::bench) p999_ms: f64,
     /// Processor time of the server, seconds for 1,000 requests.
-    pub(super) cpu_s_per_1000: f64,
+    pub(in crate::bench) cpu_s_per_1000: f64,
     /// Most memory, MiB.
-    pub(super) peak_mib: f64,
+    pub(in crate::bench) peak_mib: f64,
 }
 
 /// Loads `candidate` once: warms it up, then measures.
 ///
 /// # Errors
 /// When the load could not be made, or a request was not accepted.
-pub(super) fn measure(
+pub(in crate::bench) fn measure(
     cell: Cell,
     candidate: &Candidate,
     bodies: &Arc<Vec<Vec<u8>>>,
@@ -151,13 +151,13 @@ fn figures(answers: &Answers, cpu: f64, peak_kib: Option<u64>) -> Figures {
 }
 
 /// Every candidate's runs.
-pub(super) type Runs = BTreeMap<Who, Vec<Figures>>;
+pub(in crate::bench) type Runs = BTreeMap<Who, Vec<Figures>>;
 
 /// Measures the candidates in turn, `runs` times.
 ///
 /// # Errors
 /// As [`measure`].
-pub(super) fn interleave(
+pub(in crate::bench) fn interleave(
     cell: Cell,
     candidates: &[Candidate],
     pace: Pace,
@@ -176,7 +176,7 @@ pub(super) fn interleave(
 }
 
 /// The median of one figure, and how far its runs lie apart, as a share of it.
-pub(super) fn median(runs: &[Figures], figure: impl Fn(&Figures) -> f64) -> (f64, f64) {
+pub(in crate::bench) fn median(runs: &[Figures], figure: impl Fn(&Figures) -> f64) -> (f64, f64) {
     let mut values: Vec<f64> = runs.iter().map(figure).collect();
     values.sort_by(f64::total_cmp);
     let middle = values.get(values.len() / 2).copied().unwrap_or(f64::NAN);

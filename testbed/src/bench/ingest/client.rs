@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 
 /// Longest head of an answer that is read, bytes.
 const MAX_HEAD: usize = 8 * 1024;
+/// Stands for the status of a 503 without `Retry-After`.
+const NOT_TOLD_WHEN: u16 = 1;
 
 /// A connection that is opened when it is needed, and again when the server has closed it.
 pub(super) struct Client {
@@ -81,10 +83,12 @@ fn parse(bytes: &[u8]) -> Option<io::Result<(u16, bool)>> {
         .and_then(|status| status.parse().ok());
     let mut length = 0_usize;
     let mut open = true;
+    let mut comes_back = false;
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().unwrap_or(0);
         }
+        comes_back |= name.eq_ignore_ascii_case("retry-after");
         if name.eq_ignore_ascii_case("connection") {
             open = !value.trim().eq_ignore_ascii_case("close");
         }
@@ -93,6 +97,13 @@ fn parse(bytes: &[u8]) -> Option<io::Result<(u16, bool)>> {
     if body.len() < length.saturating_add(4) {
         return None;
     }
+    let status = status.map(|status| {
+        if status == 503 && !comes_back {
+            NOT_TOLD_WHEN
+        } else {
+            status
+        }
+    });
     Some(status.map_or_else(
         || Err(io::ErrorKind::InvalidData.into()),
         |status| Ok((status, open)),
@@ -105,11 +116,13 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_when_head_and_body_are_there() {
-        let whole = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 3\r\nConnection: close\r\n\r\nno\n";
+        let whole = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 3\r\nRetry-After: 5\r\nConnection: close\r\n\r\nno\n";
         assert!(parse(&whole[..whole.len() - 1]).is_none());
         assert_eq!(parse(whole).unwrap().unwrap(), (503, false));
         let empty = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(parse(empty).unwrap().unwrap(), (200, true));
+        let rude = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(parse(rude).unwrap().unwrap().0, NOT_TOLD_WHEN);
         assert!(parse(b"nonsense\r\n\r\n").unwrap().is_err());
     }
 }

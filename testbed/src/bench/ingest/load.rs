@@ -15,7 +15,7 @@ use super::client::Client;
 
 /// When requests are sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Pace {
+pub(in crate::bench) enum Pace {
     /// As soon as the one before was answered.
     Saturate,
     /// So many a second, whatever the answers.
@@ -24,40 +24,40 @@ pub(super) enum Pace {
 
 /// One load.
 #[derive(Clone, Debug)]
-pub(super) struct Load {
+pub(in crate::bench) struct Load {
     /// Who is asked.
-    pub(super) address: SocketAddr,
+    pub(in crate::bench) address: SocketAddr,
     /// Whole requests, each signed on its own; sent in turn, and again from the first.
-    pub(super) requests: Arc<Vec<Vec<u8>>>,
+    pub(in crate::bench) requests: Arc<Vec<Vec<u8>>>,
     /// Connections at once.
-    pub(super) connections: usize,
+    pub(in crate::bench) connections: usize,
     /// Whether a connection is used again.
-    pub(super) keep_alive: bool,
+    pub(in crate::bench) keep_alive: bool,
     /// When requests are sent.
-    pub(super) pace: Pace,
+    pub(in crate::bench) pace: Pace,
     /// For how long.
-    pub(super) lasts: Duration,
+    pub(in crate::bench) lasts: Duration,
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(in crate::bench) struct Answers {
     /// Latencies of the accepted (200), microseconds, sorted.
-    pub(super) accepted_us: Vec<u32>,
+    pub(in crate::bench) accepted_us: Vec<u32>,
     /// Answers by status; 0: none.
-    pub(super) by_status: BTreeMap<u16, usize>,
+    pub(in crate::bench) by_status: BTreeMap<u16, usize>,
     /// Seconds from the first request to the last answer.
-    pub(super) seconds: f64,
+    pub(in crate::bench) seconds: f64,
 }
 
 impl Answers {
     /// Accepted a second.
-    pub(super) fn rate(&self) -> f64 {
+    pub(in crate::bench) fn rate(&self) -> f64 {
         count(self.accepted_us.len()) / self.seconds.max(f64::EPSILON)
     }
 
     /// The latency that so many of a thousand do not exceed, milliseconds.
-    pub(super) fn per_mille(&self, per_mille: usize) -> f64 {
+    pub(in crate::bench) fn per_mille(&self, per_mille: usize) -> f64 {
         let index = self.accepted_us.len().saturating_mul(per_mille) / 1000;
         let last = self.accepted_us.len().saturating_sub(1);
         self.accepted_us
@@ -66,7 +66,7 @@ impl Answers {
     }
 
     /// Answers that were not 200, none at all included.
-    pub(super) fn others(&self) -> usize {
+    pub(in crate::bench) fn others(&self) -> usize {
         let others = self.by_status.iter().filter(|(status, _)| **status != 200);
         others.map(|(_, number)| number).sum()
     }
@@ -81,7 +81,7 @@ impl Answers {
 }
 
 /// A count as a figure to calculate with.
-pub(super) fn count(number: usize) -> f64 {
+pub(in crate::bench) fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::MAX, f64::from)
 }
 
@@ -104,7 +104,7 @@ impl Load {
     ///
     /// # Errors
     /// When the runtime cannot be had, or a connection's task ended badly.
-    pub(super) fn run(self) -> io::Result<Answers> {
+    pub(in crate::bench) fn run(self) -> io::Result<Answers> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -4,12 +4,12 @@
 //! the machine does meanwhile falls on all of them.
 
 mod candidates;
-mod cells;
+pub(super) mod cells;
 mod client;
 pub mod floor;
-mod load;
-mod report;
-mod requests;
+pub(super) mod load;
+pub(super) mod report;
+pub(super) mod requests;
 
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ pub(super) struct Ingest {
     pub(super) runs: u64,
     /// Only with so many brokers.
     pub(super) brokers: Option<usize>,
+    /// Only this cell.
+    pub(super) cell: Option<usize>,
 }
 
 impl Ingest {
@@ -62,14 +64,19 @@ impl Ingest {
         let dir = RunDir::create(&format!("ingest-{nodes}"))?;
         let kafka = Kafka::start(dir.path(), nodes)?;
         let brokers = kafka.brokers();
-        println!("\n{nodes} broker(s); partitions led: {}", leaders(&brokers)?);
+        println!(
+            "\n{nodes} broker(s); partitions led: {}",
+            leaders(&brokers)?
+        );
         let candidates = ALL
             .iter()
             .map(|who| Candidate::start(*who, &brokers, dir.path()))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let mut verdicts = Vec::new();
         let mut results = Vec::new();
-        for cell in CELLS {
+        let wanted = |number| self.cell.is_none_or(|only| only == number);
+        let cells = CELLS.into_iter().enumerate();
+        for (_, cell) in cells.filter(|(number, _)| wanted(*number)) {
             let runs = interleave(cell, &candidates, Pace::Saturate, LASTS, self.runs)?;
             let half = self.half(cell, &candidates, &runs)?;
             let of_cell = judge(cell, &runs, half.as_ref());
@@ -91,7 +98,12 @@ impl Ingest {
     }
 
     /// The latencies at half of the better floor's rate, in the cell that stands for all.
-    fn half(self, cell: Cell, candidates: &[Candidate], runs: &Runs) -> anyhow::Result<Option<Runs>> {
+    fn half(
+        self,
+        cell: Cell,
+        candidates: &[Candidate],
+        runs: &Runs,
+    ) -> anyhow::Result<Option<Runs>> {
         if cell.connections != 256 {
             return Ok(None);
         }
@@ -148,7 +160,11 @@ fn leaders(brokers: &str) -> anyhow::Result<String> {
         .create()?;
     let metadata = client.fetch_metadata(Some("stripe.events"), Duration::from_secs(10))?;
     let mut led = std::collections::BTreeMap::<i32, usize>::new();
-    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+    for partition in metadata
+        .topics()
+        .iter()
+        .flat_map(|topic| topic.partitions())
+    {
         let number = led.entry(partition.leader()).or_default();
         *number = number.saturating_add(1);
     }

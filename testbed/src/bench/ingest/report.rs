@@ -22,18 +22,18 @@ const PEAK_LARGE_MIB: f64 = 40.0 + 64.0;
 
 /// One figure beside its bound.
 #[derive(Clone, Debug, serde::Serialize)]
-pub(super) struct Verdict {
+pub(in crate::bench) struct Verdict {
     what: String,
     value: f64,
     bound: f64,
     /// Whether it must be at least the bound, not at most.
     at_least: bool,
     /// Whether it is.
-    pub(super) kept: bool,
+    pub(in crate::bench) kept: bool,
 }
 
 impl Verdict {
-    pub(super) fn below(what: &str, value: f64, bound: f64) -> Self {
+    pub(in crate::bench) fn below(what: &str, value: f64, bound: f64) -> Self {
         Self {
             what: what.to_owned(),
             value,
@@ -43,7 +43,7 @@ impl Verdict {
         }
     }
 
-    fn at_least(what: &str, value: f64, bound: f64) -> Self {
+    pub(in crate::bench) fn at_least(what: &str, value: f64, bound: f64) -> Self {
         Self {
             at_least: true,
             kept: value >= bound,
@@ -72,7 +72,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Compares the ingestor with the bare append that was the faster here.
-pub(super) fn judge(cell: Cell, runs: &Runs, half: Option<&Runs>) -> Vec<Verdict> {
+pub(in crate::bench) fn judge(cell: Cell, runs: &Runs, half: Option<&Runs>) -> Vec<Verdict> {
     let of = |runs: &Runs, who, figure: fn(&Figures) -> f64| {
         runs.get(&who)
             .map_or(f64::NAN, |runs| median(runs, figure).0)
@@ -89,7 +89,11 @@ pub(super) fn judge(cell: Cell, runs: &Runs, half: Option<&Runs>) -> Vec<Verdict
         Size::Large => PEAK_LARGE_MIB,
     };
     let mut verdicts = vec![
-        Verdict::at_least("rate over the better append's", ratio(runs, |f| f.rate), RATE),
+        Verdict::at_least(
+            "rate over the better append's",
+            ratio(runs, |f| f.rate),
+            RATE,
+        ),
         Verdict::below(
             "processor time over that append's",
             ratio(runs, |f| f.cpu_s_per_1000),
@@ -111,7 +115,7 @@ pub(super) fn judge(cell: Cell, runs: &Runs, half: Option<&Runs>) -> Vec<Verdict
 }
 
 /// Prints one cell.
-pub(super) fn print(
+pub(in crate::bench) fn print(
     nodes: usize,
     cell: Cell,
     runs: &Runs,
@@ -132,7 +136,14 @@ pub(super) fn print(
 fn table(runs: &Runs) -> Table {
     let mut table = Table::new();
     table.set_header([
-        "", "requests/s", "± %", "p50 ms", "p99 ms", "p99.9 ms", "cpu s/1,000", "peak MiB",
+        "",
+        "requests/s",
+        "± %",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "cpu s/1,000",
+        "peak MiB",
     ]);
     for (who, runs) in ALL.iter().filter_map(|who| Some((who, runs.get(who)?))) {
         let middle = |figure: fn(&Figures) -> f64| median(runs, figure).0;
@@ -152,13 +163,13 @@ fn table(runs: &Runs) -> Table {
 }
 
 /// Every run of every candidate.
-pub(super) fn json(runs: &Runs) -> Value {
+pub(in crate::bench) fn json(runs: &Runs) -> Value {
     let all = runs.iter();
     let all = all.map(|(who, runs)| (who.label().to_owned(), json!(runs)));
     Value::Object(all.collect::<Map<_, _>>())
 }
 
 /// The nearest whole number that a rate can be.
-pub(super) fn whole(value: f64) -> Option<u32> {
+pub(in crate::bench) fn whole(value: f64) -> Option<u32> {
     format!("{value:.0}").parse().ok()
 }

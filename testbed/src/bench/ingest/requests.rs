@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use crate::stripe::{API_VERSION, signature_header};
 
 /// The secret that signs them.
-pub(super) const SECRET: &str = "whsec_bench_5WYLQUyrb3vtCcPWxPqGSwHn";
+pub(in crate::bench) const SECRET: &str = "whsec_bench_5WYLQUyrb3vtCcPWxPqGSwHn";
 
 /// How large the bodies are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Size {
+pub(in crate::bench) enum Size {
     /// About 2.5 KB: a payment intent's event.
     Usual,
     /// About 40 KB: a long invoice's event.
@@ -17,7 +17,7 @@ pub(super) enum Size {
 }
 
 impl Size {
-    pub(super) const fn label(self) -> &'static str {
+    pub(in crate::bench) const fn label(self) -> &'static str {
         match self {
             Self::Usual => "2.5 KB",
             Self::Large => "40 KB",
@@ -34,7 +34,12 @@ impl Size {
 }
 
 /// `count` requests, signed at the second `now`: good for five minutes from then.
-pub(super) fn requests(size: Size, count: usize, keep_alive: bool, now: i64) -> Vec<Vec<u8>> {
+pub(in crate::bench) fn requests(
+    size: Size,
+    count: usize,
+    keep_alive: bool,
+    now: i64,
+) -> Vec<Vec<u8>> {
     let connection = if keep_alive { "keep-alive" } else { "close" };
     (0..count)
         .map(|number| {
@@ -91,9 +96,17 @@ mod tests {
     #[test]
     fn bodies_have_their_size_and_are_distinct() {
         let usual = requests(Size::Usual, 2, true, 1_790_000_000);
-        assert!((2_200..3_200).contains(&usual[0].len()), "{}", usual[0].len());
+        assert!(
+            (2_200..3_200).contains(&usual[0].len()),
+            "{}",
+            usual[0].len()
+        );
         assert_ne!(usual[0], usual[1]);
         let large = requests(Size::Large, 1, true, 1_790_000_000);
-        assert!((37_000..43_000).contains(&large[0].len()), "{}", large[0].len());
+        assert!(
+            (37_000..43_000).contains(&large[0].len()),
+            "{}",
+            large[0].len()
+        );
     }
 }

@@ -4,17 +4,25 @@
 //! `acks=all`. Every error means *unknown*: the record may be there all the same, and whoever
 //! sends it again relies on dedupe.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+mod delivery;
+mod lanes;
+mod trouble;
 
-use rdkafka::client::DefaultClientContext;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::util::Timeout;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::headers::RecordHeaders;
-use super::options::{KafkaSettings, producer_options};
+use super::options::{KafkaSettings, batching_options, producer_options};
+use delivery::{Report, Reports, Waiting};
+use lanes::{Lane, Lanes};
+use trouble::Trouble;
 
 /// One record to be appended.
 #[derive(Debug, Clone)]
@@ -29,6 +37,9 @@ pub struct NewRecord {
     pub headers: OwnedHeaders,
     /// Time of receipt, milliseconds since 1970; none: now.
     pub timestamp_ms: Option<i64>,
+    /// Memory that the record is charged to: given back when the client has reported on it, which
+    /// may be after [`EventLog::append`] has given up.
+    pub held: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl NewRecord {
@@ -41,6 +52,7 @@ impl NewRecord {
             value,
             headers: headers.to_kafka(),
             timestamp_ms: headers.received_at.map(|at| at.timestamp_millis()),
+            held: None,
         }
     }
 }
@@ -93,11 +105,19 @@ pub trait EventLog: Send + Sync + 'static {
     fn append(&self, record: NewRecord) -> impl Future<Output = Result<Ack, AppendError>> + Send;
 }
 
-/// The process's one producer.
+/// The process's producer: one client, or two of which each record takes one.
 pub struct Producer {
-    client: FutureProducer,
+    quick: ThreadedProducer<Reports>,
+    batching: Option<Batching>,
     deadline: Duration,
     fatal: AtomicBool,
+    trouble: Trouble,
+}
+
+/// The second client, and who chooses.
+struct Batching {
+    client: ThreadedProducer<Reports>,
+    lanes: Lanes,
 }
 
 /// Why the producer could not be made ready.
@@ -118,58 +138,102 @@ pub enum ConnectError {
 }
 
 impl Producer {
-    /// Creates the client. `deadline` bounds each append (we answer Stripe within 5 s).
+    /// Creates the client. `deadline` bounds each append.
     ///
     /// # Errors
     /// [`ConnectError::Create`].
     pub fn create(settings: &KafkaSettings, deadline: Duration) -> Result<Self, ConnectError> {
-        let client: FutureProducer<DefaultClientContext> = producer_options(settings)
-            .create()
+        let quick = producer_options(settings)
+            .create_with_context(Reports)
             .map_err(ConnectError::Create)?;
         Ok(Self {
-            client,
+            quick,
+            batching: None,
             deadline,
             fatal: AtomicBool::new(false),
+            trouble: Trouble::default(),
+        })
+    }
+
+    /// As [`Producer::create`], with a second client that waits for company: each record takes
+    /// the one that is acknowledged sooner at the time. Their number never changes.
+    ///
+    /// # Errors
+    /// [`ConnectError::Create`].
+    pub fn adaptive(settings: &KafkaSettings, deadline: Duration) -> Result<Self, ConnectError> {
+        let client = batching_options(settings)
+            .create_with_context(Reports)
+            .map_err(ConnectError::Create)?;
+        let lanes = Lanes::new();
+        Ok(Self {
+            batching: Some(Batching { client, lanes }),
+            ..Self::create(settings, deadline)?
         })
     }
 
     /// Fetches the topic's metadata: brokers are connected and leaders known before the first
-    /// record. Blocks up to `timeout`.
+    /// record. Blocks up to `timeout` for each client. The topic's partitions.
     ///
     /// # Errors
-    /// [`ConnectError::Metadata`].
-    pub fn warm(&self, topic: &str, timeout: Duration) -> Result<(), ConnectError> {
-        self.client
-            .client()
-            .fetch_metadata(Some(topic), timeout)
-            .map(drop)
-            .map_err(|cause| ConnectError::Metadata {
-                topic: topic.to_owned(),
-                cause,
-            })
+    /// [`ConnectError::Metadata`]: nobody answered, or the brokers say that the topic is not
+    /// there or not ours.
+    pub fn warm(&self, topic: &str, timeout: Duration) -> Result<usize, ConnectError> {
+        let failed = |cause| ConnectError::Metadata {
+            topic: topic.to_owned(),
+            cause,
+        };
+        let mut partitions = 0;
+        for client in self.clients() {
+            let metadata = client.client().fetch_metadata(Some(topic), timeout);
+            let metadata = metadata.map_err(failed)?;
+            for described in metadata.topics() {
+                if let Some(error) = described.error() {
+                    return Err(failed(KafkaError::MetadataFetch(error.into())));
+                }
+                partitions = described.partitions().len();
+            }
+        }
+        Ok(partitions)
     }
 
-    /// Whether the client is broken for good.
+    fn clients(&self) -> impl Iterator<Item = &ThreadedProducer<Reports>> {
+        let batching = self.batching.as_ref().map(|batching| &batching.client);
+        std::iter::once(&self.quick).chain(batching)
+    }
+
+    /// Whether a client is broken for good.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
-        self.fatal.load(Ordering::Relaxed) || self.client.client().fatal_error().is_some()
+        let broken = |client: &ThreadedProducer<Reports>| client.client().fatal_error().is_some();
+        self.fatal.load(Ordering::Relaxed) || self.clients().any(broken)
+    }
+
+    /// What the brokers lately refused and will refuse again until somebody helps (a permission,
+    /// a topic); none after a while, so that it is tried again.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lately()
     }
 
     /// Records handed over and not yet reported on.
     #[must_use]
     pub fn in_flight(&self) -> i32 {
-        self.client.in_flight_count()
+        let counts = self.clients().map(|client| client.in_flight_count());
+        counts.fold(0, i32::saturating_add)
     }
 
-    /// Waits until every record is reported on, up to `timeout`. Blocks. Must come after every
-    /// append has returned, and before the drop, which would purge the queue.
+    /// Waits until every record is reported on, up to `timeout` for each client. Blocks. Must come
+    /// after every append has returned, and before the drop, which would purge the queue.
     ///
     /// # Errors
     /// [`AppendError`]: some were not.
     pub fn flush(&self, timeout: Duration) -> Result<(), AppendError> {
-        self.client
-            .flush(Timeout::After(timeout))
-            .map_err(|error| self.failed(error))
+        for client in self.clients() {
+            client
+                .flush(Timeout::After(timeout))
+                .map_err(|error| self.failed(error))?;
+        }
+        Ok(())
     }
 
     /// As [`EventLog::append`], for threads without a runtime; raw headers.
@@ -189,13 +253,14 @@ impl Producer {
             value: value.to_vec(),
             headers,
             timestamp_ms: None,
+            held: None,
         };
         self.wait(record)
     }
 
     fn wait(&self, record: NewRecord) -> Result<Ack, AppendError> {
-        let sent = self.enqueue(&record)?;
-        let deadline = std::time::Instant::now() + self.deadline;
+        let sent = self.enqueue(Lane::Quick, record)?;
+        let deadline = Instant::now() + self.deadline;
         let mut sent = std::pin::pin!(sent);
         let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
         let mut context = std::task::Context::from_waker(&waker);
@@ -203,7 +268,7 @@ impl Producer {
             if let std::task::Poll::Ready(report) = sent.as_mut().poll(&mut context) {
                 return self.reported(report);
             }
-            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(AppendError::Deadline(self.deadline));
             }
@@ -211,32 +276,40 @@ impl Producer {
         }
     }
 
+    /// Hands the record over; the client copies its bytes.
     fn enqueue(
         &self,
-        record: &NewRecord,
-    ) -> Result<rdkafka::producer::DeliveryFuture, AppendError> {
-        let mut message = FutureRecord::to(&record.topic)
+        lane: Lane,
+        record: NewRecord,
+    ) -> Result<oneshot::Receiver<Report>, AppendError> {
+        let client = match (lane, &self.batching) {
+            (Lane::Batching, Some(batching)) => &batching.client,
+            (Lane::Quick | Lane::Batching, _) => &self.quick,
+        };
+        let (tell, told) = oneshot::channel();
+        let waiting = Box::new(Waiting {
+            tell,
+            held: record.held,
+        });
+        let mut message = BaseRecord::with_opaque_to(&record.topic, waiting)
             .key(record.key.as_str())
             .payload(record.value.as_slice())
-            .headers(record.headers.clone());
+            .headers(record.headers);
         message.timestamp = record.timestamp_ms;
-        // Never `send` with a queue timeout: it sleeps in steps of 100 ms when the queue is full.
         #[expect(clippy::disallowed_methods, reason = "the one place that appends")]
-        self.client
-            .send_result(message)
-            .map_err(|(error, _)| self.failed(error))
+        client
+            .send(message)
+            .map_err(|(error, _)| self.failed(error))?;
+        Ok(told)
     }
 
-    fn reported<E>(
-        &self,
-        report: Result<rdkafka::producer::future_producer::OwnedDeliveryResult, E>,
-    ) -> Result<Ack, AppendError> {
+    fn reported<E>(&self, report: Result<Report, E>) -> Result<Ack, AppendError> {
         match report {
-            Ok(Ok(delivery)) => Ok(Ack {
-                partition: delivery.partition,
-                offset: delivery.offset,
-            }),
-            Ok(Err((error, _message))) => Err(self.failed(error)),
+            Ok(Ok(ack)) => {
+                self.trouble.is_over();
+                Ok(ack)
+            }
+            Ok(Err(error)) => Err(self.failed(error)),
             // The client was dropped under us: nothing is known.
             Err(_canceled) => Err(AppendError::Failed(KafkaError::Canceled)),
         }
@@ -251,10 +324,11 @@ impl Producer {
                 AppendError::Fatal(error)
             }
             Some(_) | None => {
-                if self.client.client().fatal_error().is_some() {
+                if self.is_fatal() {
                     self.fatal.store(true, Ordering::Relaxed);
                     return AppendError::Fatal(error);
                 }
+                self.trouble.note(&error);
                 AppendError::Failed(error)
             }
         }
@@ -272,10 +346,18 @@ impl std::task::Wake for Unpark {
 
 impl EventLog for Producer {
     async fn append(&self, record: NewRecord) -> Result<Ack, AppendError> {
-        let sent = self.enqueue(&record)?;
+        let lanes = self.batching.as_ref().map(|batching| &batching.lanes);
+        let lane = lanes.map_or(Lane::Quick, Lanes::lane);
+        let began = Instant::now();
+        let sent = self.enqueue(lane, record)?;
         match tokio::time::timeout(self.deadline, sent).await {
             Err(_elapsed) => Err(AppendError::Deadline(self.deadline)),
-            Ok(report) => self.reported(report),
+            Ok(report) => {
+                if let Some(lanes) = lanes {
+                    lanes.reported(lane, began.elapsed());
+                }
+                self.reported(report)
+            }
         }
     }
 }
