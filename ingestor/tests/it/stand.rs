@@ -96,6 +96,15 @@ impl Stand {
     }
 
     pub(crate) fn with(log: Log, topic: &str, in_flight: usize) -> Self {
+        Self::build(log, topic, in_flight, Duration::ZERO)
+    }
+
+    /// With connections that are kept for so long.
+    pub(crate) fn keeping(log: Log, topic: &str, keep_alive: Duration) -> Self {
+        Self::build(log, topic, 64, keep_alive)
+    }
+
+    fn build(log: Log, topic: &str, in_flight: usize, keep_alive: Duration) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("port");
         let address = socket.local_addr().expect("address");
         let log = Arc::new(Counted {
@@ -126,7 +135,7 @@ impl Stand {
         });
         let limits = Limits {
             head: Duration::from_millis(700),
-            keep_alive: Duration::ZERO,
+            keep_alive,
             connections: 64,
             drain: Duration::from_secs(1),
         };

@@ -1,0 +1,165 @@
+//! The producer's life, against brokers that say what the test wants them to say.
+//!
+//! librdkafka's mock brokers run in this process; nothing here claims durability.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use ingestor::metrics::Metrics;
+use ingestor::secrets::CurrentSecrets;
+use ingestor::watch::{Watched, until_fatal};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use shared::config::WebhookSecrets;
+use shared::kafka::KafkaSettings;
+use shared::kafka::headers::RecordHeaders;
+use shared::kafka::producer::{AppendError, EventLog, NewRecord, Producer};
+use shared::runtime::Health;
+use shared::signature::Secrets;
+
+use crate::client::SECRET;
+
+const TOPIC: &str = "events";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Mock {
+    brokers: MockCluster<'static, DefaultProducerContext>,
+    producer: Arc<Producer>,
+    health: Arc<Health>,
+}
+
+impl Mock {
+    fn start() -> Self {
+        let brokers = MockCluster::new(1).expect("mock brokers");
+        brokers.create_topic(TOPIC, 3, 1).expect("topic");
+        let settings = KafkaSettings {
+            brokers: brokers.bootstrap_servers(),
+            extra: Vec::new(),
+            client_id: "test".to_owned(),
+        };
+        let producer = Producer::adaptive(&settings, Duration::from_millis(4500));
+        Self {
+            brokers,
+            producer: Arc::new(producer.expect("producer")),
+            health: Arc::default(),
+        }
+    }
+
+    /// Every request to append is answered so, until the errors are used up or cleared.
+    fn answer(&self, error: RDKafkaRespErr, times: usize) {
+        let errors = vec![error; times];
+        self.brokers.request_errors(RDKafkaApiKey::Produce, &errors);
+    }
+
+    async fn append(&self) -> Result<(), AppendError> {
+        let record = NewRecord::new(TOPIC, "k", b"{}".to_vec(), &RecordHeaders::default());
+        self.producer.append(record).await.map(drop)
+    }
+
+    fn watched(&self) -> Watched {
+        Watched {
+            source: WebhookSecrets {
+                value: Some(SECRET.to_owned()),
+                file: None,
+            },
+            secrets: Arc::new(CurrentSecrets::new(Secrets::parse(SECRET).expect("secret"))),
+            producer: Arc::clone(&self.producer),
+            topic: TOPIC.to_owned(),
+            partitions: 3,
+            known_partitions: AtomicUsize::new(3),
+            health: Arc::clone(&self.health),
+            metrics: Metrics::new(),
+        }
+    }
+
+    /// Waits, under the watch, until `seen` is true of what is not ready.
+    async fn until(&self, what: &str, seen: impl Fn(&[String]) -> bool) {
+        let looking = async {
+            loop {
+                if seen(&self.health.unready()) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            () = looking => {}
+            failed = until_fatal(self.watched()) => panic!("{failed}"),
+            () = tokio::time::sleep(PATIENCE) => panic!("{what}: {:?}", self.health.unready()),
+        }
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    actix_web::rt::System::new().block_on(test);
+}
+
+#[test]
+fn a_permission_that_is_refused_makes_it_unready_with_the_reason_and_a_granted_one_ready_again() {
+    run(async {
+        let mock = Mock::start();
+        mock.append().await.expect("stored");
+        let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+        mock.answer(refused, 1_000);
+        assert!(mock.append().await.is_err());
+        mock.until("unready", |unready| {
+            unready
+                .iter()
+                .any(|reason| reason.to_lowercase().contains("authorization"))
+        })
+        .await;
+        mock.brokers.clear_request_errors(RDKafkaApiKey::Produce);
+        // Nobody sends to who is unready: it must come back without a record.
+        mock.until("ready again", <[String]>::is_empty).await;
+        mock.append().await.expect("stored again");
+    });
+}
+
+#[test]
+fn a_topic_that_the_brokers_no_longer_have_makes_it_unready_with_the_reason() {
+    run(async {
+        let mock = Mock::start();
+        mock.append().await.expect("stored");
+        let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+        mock.brokers.topic_error(TOPIC, unknown).expect("set");
+        mock.until("unready", |unready| {
+            unready.iter().any(|reason| reason.contains(TOPIC))
+        })
+        .await;
+        let none = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+        mock.brokers.topic_error(TOPIC, none).expect("set");
+        mock.until("ready again", <[String]>::is_empty).await;
+    });
+}
+
+#[test]
+fn a_producer_that_failed_for_good_ends_the_watch_so_that_the_process_is_replaced() {
+    run(async {
+        let mock = Mock::start();
+        mock.append().await.expect("stored");
+        let fatal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        mock.answer(fatal, 1_000);
+        assert!(mock.append().await.is_err());
+        let ended = tokio::time::timeout(PATIENCE, until_fatal(mock.watched())).await;
+        assert!(ended.is_ok(), "the watch goes on");
+        assert!(mock.producer.is_fatal());
+        // For ever: no later record is accepted by it.
+        mock.brokers.clear_request_errors(RDKafkaApiKey::Produce);
+        assert!(matches!(mock.append().await, Err(AppendError::Fatal(_))));
+    });
+}
+
+#[test]
+fn errors_that_pass_are_retried_within_the_deadline_and_nobody_notices() {
+    run(async {
+        let mock = Mock::start();
+        let passing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS;
+        mock.answer(passing, 3);
+        mock.append().await.expect("stored in the end");
+        mock.answer(passing, 1_000);
+        assert!(mock.append().await.is_err());
+        assert_eq!(mock.producer.trouble(), None);
+    });
+}
