@@ -11,5 +11,7 @@
 mod edges;
 mod fuzz;
 mod histories;
+mod official;
 mod rebuild;
+mod reference;
 mod schema;

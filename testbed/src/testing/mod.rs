@@ -13,7 +13,7 @@ mod topics;
 pub use database::TestDatabase;
 pub use disk::SmallDisk;
 pub use eventually::{Outcome, eventually, eventually_async};
-pub use official::{below_target, official_python, run_tool};
+pub use official::{below_target, official_node, official_python, run_tool};
 pub use topics::TestTopics;
 
 use std::env;
