@@ -24,6 +24,24 @@ pub struct Prepared {
 }
 
 /// Builds the record. `received_at` is when the last byte was here.
+///
+/// What is not verified cannot become one:
+///
+/// ```
+/// # use ingestor::record::prepare;
+/// # use shared::signature::Verified;
+/// fn publish(body: Verified<Vec<u8>>) {
+///     prepare("stripe.events", body, chrono::DateTime::default(), None);
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use ingestor::record::prepare;
+/// # use shared::signature::Verified;
+/// fn publish(body: Vec<u8>) {
+///     prepare("stripe.events", body, chrono::DateTime::default(), None);
+/// }
+/// ```
 #[must_use]
 pub fn prepare(
     topic: &str,

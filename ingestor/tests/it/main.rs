@@ -15,6 +15,7 @@ mod bounds;
 mod brokers;
 mod client;
 mod faults;
+mod http;
 mod process;
 mod stand;
 mod stats;

@@ -12,12 +12,14 @@ use ingestor::app::{Limits, build};
 use ingestor::body::BodyLimits;
 use ingestor::metrics::Metrics;
 use ingestor::secrets::CurrentSecrets;
+use ingestor::tally::Tally;
 use ingestor::webhook::Parts;
 use rdkafka::error::KafkaError;
 use shared::clock::SystemClock;
 use shared::kafka::KafkaSettings;
 use shared::kafka::producer::{Ack, AppendError, EventLog, NewRecord, Producer};
 use shared::signature::Secrets;
+use shared::stats::Counts;
 use testbed::testing::TestTopics;
 use tokio::sync::Semaphore;
 
@@ -71,6 +73,7 @@ impl EventLog for Counted {
 pub(crate) struct Stand {
     pub(crate) address: SocketAddr,
     pub(crate) log: Arc<Counted>,
+    tally: Arc<Tally>,
 }
 
 /// A producer for `topics`, its gate open or shut.
@@ -93,12 +96,28 @@ impl Stand {
     }
 
     pub(crate) fn with(log: Log, topic: &str, in_flight: usize) -> Self {
+        Self::build(log, topic, in_flight, Duration::ZERO)
+    }
+
+    /// One that leaves a connection open for a next request, as the service does.
+    pub(crate) fn keeping(log: Log, topic: &str) -> Self {
+        Self::build(log, topic, 64, Duration::from_secs(5))
+    }
+
+    /// One whose places are all taken, for good.
+    pub(crate) fn full() -> Self {
+        Self::build(Log::Failing, "nowhere", 0, Duration::from_secs(5))
+    }
+
+    fn build(log: Log, topic: &str, in_flight: usize, keep_alive: Duration) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("port");
         let address = socket.local_addr().expect("address");
         let log = Arc::new(Counted {
             log,
             appends: AtomicUsize::new(0),
         });
+        let metrics = Metrics::new();
+        let tally = metrics.tally();
         let parts = Data::new(Parts {
             log: Arc::clone(&log),
             topic: topic.to_owned(),
@@ -109,11 +128,11 @@ impl Stand {
                 deadline: Duration::from_millis(700),
             },
             in_flight: Arc::new(Semaphore::new(in_flight)),
-            metrics: Metrics::new(),
+            metrics,
         });
         let limits = Limits {
             head: Duration::from_millis(700),
-            keep_alive: Duration::ZERO,
+            keep_alive,
             connections: 64,
             drain: Duration::from_secs(1),
         };
@@ -124,7 +143,16 @@ impl Stand {
                 server.await.expect("served");
             });
         });
-        Self { address, log }
+        Self {
+            address,
+            log,
+            tally,
+        }
+    }
+
+    /// How many requests were handled, by how they ended.
+    pub(crate) fn counts(&self) -> Counts {
+        self.tally.read()
     }
 
     pub(crate) fn appends(&self) -> usize {
