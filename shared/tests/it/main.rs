@@ -15,3 +15,4 @@ mod official;
 mod rebuild;
 mod reference;
 mod schema;
+mod signature_fuzz;

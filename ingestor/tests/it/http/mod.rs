@@ -9,6 +9,7 @@ mod series;
 mod signatures;
 mod sizes;
 mod smuggling;
+mod splits;
 mod surface;
 pub(crate) mod vectors;
 
