@@ -16,6 +16,7 @@ mod brokers;
 mod client;
 mod faults;
 mod http;
+mod nginx;
 mod process;
 mod stand;
 mod stats;
