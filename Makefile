@@ -10,7 +10,7 @@ TESTBED := target/release/testbed
 # One place for what is built, whatever the caller's environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help deps build python node test demo up down histories bench lint
+.PHONY: help deps build python node nginx test demo up down histories bench lint
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ deps: ## install the C compiler, make and perl that a build needs (Debian)
 build: deps ## build everything (release, the only profile)
 	$(CARGO) build --release --locked --workspace
 
-test: build python node ## all tests, against a real Kafka and a real Postgres
+test: build python node nginx ## all tests, against a real Kafka and a real Postgres
 	$(TESTBED) exec -- $(CARGO) test --release --locked --workspace
 
 # The fake Stripe is judged by Stripe's own Python client, in a virtual environment.
@@ -51,6 +51,15 @@ node:
 	  [ "$$(id -u)" = 0 ] || { echo "the tests need nodejs and npm: install them, or run as root" >&2; exit 1; }; \
 	  apt-get update -qq; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nodejs npm; \
+	}
+
+# The listener is attacked behind a real nginx, too.
+nginx:
+	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null || { \
+	  echo "installing nginx-light"; \
+	  [ "$$(id -u)" = 0 ] || { echo "the tests need nginx: install it, or run as root" >&2; exit 1; }; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends nginx-light; \
 	}
 
 demo: build ## the story of a bad day, from a fresh checkout to the verdict

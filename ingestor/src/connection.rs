@@ -47,6 +47,7 @@ pub struct Progress {
     waits_since: Cell<Instant>,
     head_since: Cell<Option<Instant>>,
     serving: Cell<bool>,
+    closing: Cell<bool>,
 }
 
 impl Progress {
@@ -56,7 +57,20 @@ impl Progress {
             waits_since: Cell::new(now),
             head_since: Cell::new(None),
             serving: Cell::new(false),
+            closing: Cell::new(false),
         }
+    }
+
+    /// The answer that is made says that it is the connection's last. The framework reads ahead:
+    /// what it has of later requests must not be served (RFC 9112, section 9.6).
+    pub fn close(&self) {
+        self.closing.set(true);
+    }
+
+    /// Whether the last answer was made.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing.get()
     }
 
     /// A head is complete: a request is served until the guard is dropped. `None`: how long its

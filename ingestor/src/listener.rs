@@ -1,6 +1,7 @@
 //! The public listener: one route, bounded connections, nothing else there.
 
 use std::net::TcpListener;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Protocol};
@@ -8,10 +9,10 @@ use actix_server::Server;
 use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
-use actix_web::{App, HttpResponse, web};
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use shared::kafka::producer::EventLog;
 
-use crate::connection::{Bounds, Timed};
+use crate::connection::{Bounds, Progress, Timed};
 use crate::metrics::Metrics;
 use crate::webhook::{Parts, receive};
 
@@ -112,7 +113,8 @@ fn app<L: EventLog>(
         .into_factory()
 }
 
-async fn method_not_allowed() -> HttpResponse {
+async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
+    close(&request);
     HttpResponse::MethodNotAllowed()
         .insert_header(("allow", "POST"))
         .force_close()
@@ -120,9 +122,16 @@ async fn method_not_allowed() -> HttpResponse {
         .body("POST only\n")
 }
 
-async fn not_found() -> HttpResponse {
+async fn not_found(request: HttpRequest) -> HttpResponse {
+    close(&request);
     HttpResponse::NotFound()
         .force_close()
         .content_type("text/plain")
         .body("nothing here\n")
+}
+
+fn close(request: &HttpRequest) {
+    if let Some(progress) = request.conn_data::<Rc<Progress>>() {
+        progress.close();
+    }
 }

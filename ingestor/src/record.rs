@@ -38,6 +38,24 @@ pub struct Delivery {
 }
 
 /// Builds the record.
+///
+/// What is not verified cannot become one:
+///
+/// ```
+/// # use ingestor::record::{Delivery, prepare};
+/// # use shared::signature::Verified;
+/// fn publish(body: Verified<Vec<u8>>, delivery: Delivery) {
+///     prepare("stripe.events", body, delivery);
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use ingestor::record::{Delivery, prepare};
+/// # use shared::signature::Verified;
+/// fn publish(body: Vec<u8>, delivery: Delivery) {
+///     prepare("stripe.events", body, delivery);
+/// }
+/// ```
 #[must_use]
 pub fn prepare(topic: &str, verified: Verified<Vec<u8>>, delivery: Delivery) -> Prepared {
     let evidence = RecordHeaders {

@@ -55,8 +55,13 @@ pub async fn receive<L: EventLog>(
     payload: Payload,
 ) -> HttpResponse {
     let started = Instant::now();
+    let progress = request.conn_data::<Rc<Progress>>();
+    if progress.is_some_and(|progress| progress.is_closing()) {
+        // It came behind the connection's last: it is not read, and the sender sends it again.
+        return answer(&Outcome::Broken);
+    }
     // Until the answer is made, the connection is not cut for dawdling.
-    let serving = request.conn_data::<Rc<Progress>>().map(Progress::serve);
+    let serving = progress.map(Progress::serve);
     let mut seen = Seen {
         head: serving.as_ref().and_then(|serving| serving.head),
         ..Seen::default()
@@ -66,6 +71,9 @@ pub async fn receive<L: EventLog>(
     };
     parts.metrics.answered(&outcome, started.elapsed());
     parts.lines.tell(&request, &seen, &outcome);
+    if let Some(progress) = progress.filter(|_| outcome.closes()) {
+        progress.close();
+    }
     answer(&outcome)
 }
 

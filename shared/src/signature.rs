@@ -5,8 +5,9 @@
 //! built otherwise, and what publishes takes nothing else.
 //!
 //! Stricter than the official libraries on purpose, where Stripe sends none of it: a second
-//! `t`, a signed or padded `t`, a `t` in the future beyond the tolerance are refused, and hex
-//! digits must be lower case.
+//! `t`, a signed or padded `t`, a `t` in the future beyond the tolerance, a `v1` with something
+//! behind its digits, a header with white space or anything but ASCII are refused. As there, hex digits must be lower
+//! case. In one thing wider: a body need not be text.
 //!
 //! Sources: Stripe's documentation "Verify webhook signatures"; the reference checks of
 //! stripe-node (`Webhooks.ts`), stripe-python (`_webhook.py`) and stripe-go (`webhook.go`).
@@ -14,6 +15,7 @@
 mod header;
 mod secrets;
 
+pub use header::SignatureHeader;
 pub use secrets::{Secrets, SecretsError, SigningSecret};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -22,7 +24,16 @@ use sha2::Sha256;
 /// How far `t` may be from now, in seconds, either way; this far is still accepted.
 pub const TOLERANCE_S: i64 = 300;
 
-/// A body that one of the secrets signed, in time.
+/// A body that one of the secrets signed, in time. Only [`verify`] makes one:
+///
+/// ```compile_fail
+/// let forged = shared::signature::Verified {
+///     body: b"{}",
+///     signed_at: 1_700_000_000,
+///     verified_by: "main".to_owned(),
+///     signature: String::new(),
+/// };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified<B> {
     body: B,
@@ -111,7 +122,7 @@ pub fn verify<B: AsRef<[u8]>>(
 ) -> Result<Verified<B>, Refusal> {
     let header = match headers {
         [] => return Err(Refusal::NoHeader),
-        [one] => header::parse(one)?,
+        [one] => SignatureHeader::parse(one)?,
         [_, _, ..] => return Err(Refusal::BadHeader),
     };
     let verified_by = matching(secrets, &header, body.as_ref())?;
@@ -137,14 +148,14 @@ pub fn verify<B: AsRef<[u8]>>(
 /// # Errors
 /// [`Refusal`].
 pub fn verify_stored(secrets: &Secrets, header: &str, body: &[u8]) -> Result<String, Refusal> {
-    let header = header::parse(header.as_bytes())?;
+    let header = SignatureHeader::parse(header.as_bytes())?;
     matching(secrets, &header, body).map(ToOwned::to_owned)
 }
 
 /// Any `v1` by any secret. Every pair is tried, each in constant time.
 fn matching<'s>(
     secrets: &'s Secrets,
-    header: &header::Parsed<'_>,
+    header: &SignatureHeader<'_>,
     body: &[u8],
 ) -> Result<&'s str, Refusal> {
     if body.is_empty() {

@@ -13,7 +13,7 @@ use crate::stand::{Log, MIB, Stand, kafka};
 const SOON: Duration = Duration::from_secs(15);
 
 fn keeping() -> Stand {
-    Stand::keeping(Log::Failing, "nowhere", Duration::from_millis(700))
+    Stand::keeping_for(Log::Failing, "nowhere", Duration::from_millis(700))
 }
 
 /// As Stripe sends it, on a connection that is to be kept.
@@ -114,7 +114,7 @@ fn a_connection_without_a_byte_is_cut_before_and_after_a_request() {
 fn a_slow_answer_of_kafka_cuts_no_connection() {
     let topics = TestTopics::create();
     let log = kafka(&topics, false);
-    let stand = Stand::keeping(log, &topics.events, Duration::from_millis(300));
+    let stand = Stand::keeping_for(log, &topics.events, Duration::from_millis(300));
     let mut stream = connect(stand.address);
     stream.write_all(&kept("evt_slow")).expect("sent");
     let began = Instant::now();

@@ -84,7 +84,7 @@ fn whatever_was_answered_200_is_in_the_topic_however_often_the_process_is_killed
     );
 }
 
-fn resident_kib(pid: i32) -> usize {
+pub(crate) fn resident_kib(pid: i32) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
     let line = status
         .lines()

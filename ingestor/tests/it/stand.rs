@@ -15,12 +15,14 @@ use ingestor::line::{Lines, Origins, Rates};
 use ingestor::listener::{Limits, build};
 use ingestor::metrics::Metrics;
 use ingestor::secrets::CurrentSecrets;
+use ingestor::tally::Tally;
 use ingestor::webhook::Parts;
 use rdkafka::error::KafkaError;
 use shared::clock::SystemClock;
 use shared::kafka::KafkaSettings;
 use shared::kafka::producer::{Ack, AppendError, EventLog, NewRecord, Producer};
 use shared::signature::Secrets;
+use shared::stats::Counts;
 use testbed::testing::TestTopics;
 use tokio::sync::Semaphore;
 
@@ -74,6 +76,7 @@ impl EventLog for Counted {
 pub(crate) struct Stand {
     pub(crate) address: SocketAddr,
     pub(crate) log: Arc<Counted>,
+    tally: Arc<Tally>,
 }
 
 /// A producer for `topics`, its gate open or shut.
@@ -99,8 +102,18 @@ impl Stand {
         Self::build(log, topic, in_flight, Duration::ZERO)
     }
 
+    /// One that leaves a connection open for a next request, as the service does.
+    pub(crate) fn keeping(log: Log, topic: &str) -> Self {
+        Self::build(log, topic, 64, Duration::from_secs(5))
+    }
+
+    /// One whose places are all taken, for good.
+    pub(crate) fn full() -> Self {
+        Self::build(Log::Failing, "nowhere", 0, Duration::from_secs(5))
+    }
+
     /// With connections that are kept for so long.
-    pub(crate) fn keeping(log: Log, topic: &str, keep_alive: Duration) -> Self {
+    pub(crate) fn keeping_for(log: Log, topic: &str, keep_alive: Duration) -> Self {
         Self::build(log, topic, 64, keep_alive)
     }
 
@@ -119,6 +132,8 @@ impl Stand {
             header: None,
             stripe: Vec::new(),
         };
+        let metrics = Metrics::new();
+        let tally = metrics.tally();
         let parts = Data::new(Parts {
             log: Arc::clone(&log),
             topic: topic.to_owned(),
@@ -131,7 +146,7 @@ impl Stand {
             budget: Budget::new(8 * MIB),
             admission: Arc::new(Admission::new(in_flight)),
             lines: Lines::new(rates, origins),
-            metrics: Metrics::new(),
+            metrics,
         });
         let limits = Limits {
             head: Duration::from_millis(700),
@@ -146,7 +161,16 @@ impl Stand {
                 server.await.expect("served");
             });
         });
-        Self { address, log }
+        Self {
+            address,
+            log,
+            tally,
+        }
+    }
+
+    /// How many requests were handled, by how they ended.
+    pub(crate) fn counts(&self) -> Counts {
+        self.tally.read()
     }
 
     pub(crate) fn appends(&self) -> usize {

@@ -130,6 +130,11 @@ fn malformed_headers_are_refused() {
         format!("t={NOW},v1={}", g.to_uppercase()),
         format!(" t={NOW},v1={g}"),
         format!("t={NOW}, v1={g}"),
+        format!("t,t={NOW},v1={g}"),
+        format!("t={NOW},v1={g},v1"),
+        format!("t={NOW},v1={g},x=é"),
+        format!("t={NOW},v1={g},x=a b"),
+        format!("t={NOW},v1={g} "),
         format!("t={NOW},{}v1={g}", "x,".repeat(16)),
         format!("t={NOW},v1={g},{}", "x".repeat(4096)),
     ] {
@@ -164,8 +169,9 @@ fn no_header_two_headers_and_an_empty_body_are_refused() {
         verify(&secrets(), &[bytes, bytes], BODY, NOW),
         Err(Refusal::BadHeader)
     );
-    let joined = format!("{header},{header}");
-    assert_eq!(check(&joined), Err(Refusal::BadHeader));
+    for joined in [format!("{header},{header}"), format!("{header}, {header}")] {
+        assert_eq!(check(&joined), Err(Refusal::BadHeader));
+    }
     let empty = format!("t={NOW},v1={}", v1(MAIN, &NOW.to_string(), b""));
     assert_eq!(
         verify(&secrets(), &[empty.as_bytes()], b"", NOW),

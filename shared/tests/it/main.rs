@@ -11,5 +11,8 @@
 mod edges;
 mod fuzz;
 mod histories;
+mod official;
 mod rebuild;
+mod reference;
 mod schema;
+mod signature_fuzz;

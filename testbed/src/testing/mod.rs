@@ -7,13 +7,15 @@
 mod database;
 mod disk;
 mod eventually;
+mod nginx;
 mod official;
 mod topics;
 
 pub use database::TestDatabase;
 pub use disk::SmallDisk;
 pub use eventually::{Outcome, eventually, eventually_async};
-pub use official::{below_target, official_python, run_tool};
+pub use nginx::Nginx;
+pub use official::{below_target, official_node, official_python, run_tool};
 pub use topics::TestTopics;
 
 use std::env;

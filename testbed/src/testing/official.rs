@@ -1,7 +1,7 @@
-//! Stripe's official Python client, unmodified, installed once below `target/`.
+//! Stripe's official Python and Node clients, unmodified, installed once below `target/`.
 //!
-//! A machine without Python's `venv` or without a package index fails the tests that need it with
-//! a message; they are never skipped.
+//! A machine without Python's `venv`, without npm or without a package index fails the tests that
+//! need them with a message; they are never skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Pinned: a new release is taken on purpose.
 const PYTHON: &str = "stripe==16.1.0";
+/// As above.
+const NODE: &str = "stripe@22.6.2";
 
 /// Two tests may need it at once: one installs it, the other waits.
 static INSTALLING: Mutex<()> = Mutex::new(());
@@ -47,6 +49,38 @@ pub fn official_python() -> PathBuf {
         }
     }
     python
+}
+
+/// The folder below which Node finds the client.
+///
+/// # Panics
+/// When it can't be installed.
+#[must_use]
+pub fn official_node() -> PathBuf {
+    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = below_target("stripe-node");
+    let installed = folder.join(format!("{NODE}.installed"));
+    if !installed.exists() {
+        if let Err(error) = std::fs::create_dir_all(&folder) {
+            panic!("{}: {error}", folder.display());
+        }
+        let options = ["--silent", "--no-audit", "--no-fund", "--no-save"];
+        run_tool(
+            Command::new("npm")
+                .arg("install")
+                .args(options)
+                .arg("--prefix")
+                .arg(&folder)
+                .arg(NODE),
+            "the official Node client could not be installed (Debian: apt-get install npm)",
+        );
+        if let Err(error) = std::fs::write(&installed, "") {
+            panic!("{}: {error}", installed.display());
+        }
+    }
+    folder
+        .canonicalize()
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
 }
 
 /// Runs a tool to its end and returns what it printed.

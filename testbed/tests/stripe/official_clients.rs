@@ -6,48 +6,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::json;
 use testbed::stripe::{FakeConfig, FakeHandle, When};
-use testbed::testing::{below_target, official_python, run_tool};
+use testbed::testing::{official_node, official_python, run_tool};
 
 use crate::support::{Sink, config, eventually, lot, start};
-
-/// Pinned: a new release is taken on purpose.
-const NODE: &str = "stripe@22.6.2";
-
-/// Two tests need the Node client: one installs it, the other waits.
-static INSTALLING: Mutex<()> = Mutex::new(());
-
-/// The folder below which Node finds the client.
-fn node_modules() -> PathBuf {
-    let _one = INSTALLING
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let folder = below_target("stripe-node");
-    let installed = folder.join(format!("{NODE}.installed"));
-    if !installed.exists() {
-        std::fs::create_dir_all(&folder).unwrap();
-        run_tool(
-            Command::new("npm")
-                .args([
-                    "install",
-                    "--silent",
-                    "--no-audit",
-                    "--no-fund",
-                    "--no-save",
-                ])
-                .arg("--prefix")
-                .arg(&folder)
-                .arg(NODE),
-            "the official Node client could not be installed (Debian: apt-get install npm)",
-        );
-        std::fs::write(installed, "").unwrap();
-    }
-    folder.canonicalize().unwrap()
-}
 
 /// A fake with a past, and the task that a client is given.
 async fn fake_and_task() -> (FakeHandle, serde_json::Value) {
@@ -108,7 +73,7 @@ async fn the_official_node_client_pages_retrieves_and_verifies() {
     judged(
         PathBuf::from("node"),
         "official_client.mjs",
-        Some(node_modules()),
+        Some(official_node()),
     )
     .await;
 }
@@ -119,7 +84,7 @@ async fn the_official_node_client_pages_retrieves_and_verifies() {
 fn the_list_of_event_types_is_the_official_clients() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stripe/event_types.mjs");
     let listed = run_tool(
-        Command::new("node").arg(script).arg(node_modules()),
+        Command::new("node").arg(script).arg(official_node()),
         "node is needed (Debian: apt-get install nodejs)",
     );
     assert_eq!(listed, include_str!("../../event-types.txt"));
