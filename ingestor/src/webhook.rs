@@ -80,6 +80,8 @@ async fn handle<L: EventLog>(parts: &Parts<L>, request: &HttpRequest, payload: P
             return Outcome::Refused(refusal);
         }
     };
+    let secrets = &parts.secrets;
+    secrets.seen(verified.verified_by(), received_at.timestamp());
     let traceparent = shared::telemetry::current_traceparent();
     let trace_id = traceparent
         .as_deref()

@@ -16,6 +16,7 @@ mod brokers;
 mod client;
 mod faults;
 mod process;
+mod secrets;
 mod stand;
 mod stats;
 mod topic;
