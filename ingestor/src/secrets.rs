@@ -2,13 +2,20 @@
 //! of them has verified since this process began.
 //!
 //! Invariant: there is always at least one, and a file that cannot be read or holds a weak
-//! secret leaves the old ones in force. Counting waits for nobody and cannot fail; what is counted
+//! secret leaves the old ones in force. A new secret counts at once; one that is gone stays in force
+//! for [`GRACE`]: a file that is read while it is written, or a mount that is read while it is
+//! swapped, may lack a secret for a moment, and no genuine delivery is refused for that. Counting waits for nobody and cannot fail; what is counted
 //! under a name stays with the name for as long as a secret of that name is in force.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use shared::signature::Secrets;
+use shared::signature::{Secrets, SigningSecret};
+
+/// How long a secret is still in force after the first look that did not find it. Longer than a
+/// small file takes to be written, short enough that a stolen one is soon of no use.
+pub const GRACE: Duration = Duration::from_secs(10);
 
 /// What the secrets of one name verified.
 #[derive(Debug, Default)]
@@ -31,15 +38,55 @@ pub struct Used {
 
 type Uses = Arc<[(String, Arc<Use>)]>;
 
+/// A secret that the last look did not find.
+#[derive(Debug, Clone)]
+struct Leaving {
+    secret: SigningSecret,
+    since: Instant,
+}
+
+/// Those of `known` and `leaving` that `found` lacks and whose time is not over.
+fn leaving(known: &Secrets, leaving: &[Leaving], found: &Secrets, now: Instant) -> Vec<Leaving> {
+    let mut still: Vec<Leaving> = leaving
+        .iter()
+        .filter(|one| !found.holds(&one.secret))
+        .filter(|one| now.saturating_duration_since(one.since) < GRACE)
+        .cloned()
+        .collect();
+    for secret in known.iter().filter(|secret| !found.holds(secret)) {
+        still.push(Leaving {
+            secret: secret.clone(),
+            since: now,
+        });
+    }
+    still
+}
+
+/// What a look at the source changed, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// In force, the leaving ones apart.
+    pub found: Vec<String>,
+    /// Still in force, but gone from the source.
+    pub leaving: Vec<String>,
+}
+
 #[derive(Debug)]
 struct InForce {
+    /// As the last look found them.
+    found: Secrets,
+    leaving: Vec<Leaving>,
+    /// Both.
     secrets: Arc<Secrets>,
     /// One for each name.
     uses: Uses,
 }
 
 impl InForce {
-    fn new(secrets: Secrets, before: &[(String, Arc<Use>)]) -> Self {
+    fn new(found: Secrets, leaving: Vec<Leaving>, before: &[(String, Arc<Use>)]) -> Self {
+        let secrets = found
+            .clone()
+            .and(leaving.iter().map(|one| one.secret.clone()));
         let mut uses: Vec<(String, Arc<Use>)> = Vec::new();
         for name in secrets.names() {
             if uses.iter().any(|(known, _)| known == name) {
@@ -50,6 +97,8 @@ impl InForce {
             uses.push((name.to_owned(), counted));
         }
         Self {
+            found,
+            leaving,
             secrets: Arc::new(secrets),
             uses: uses.into(),
         }
@@ -64,7 +113,7 @@ impl CurrentSecrets {
     /// In force from now on.
     #[must_use]
     pub fn new(secrets: Secrets) -> Self {
-        Self(RwLock::new(InForce::new(secrets, &[])))
+        Self(RwLock::new(InForce::new(secrets, Vec::new(), &[])))
     }
 
     /// Those in force.
@@ -74,10 +123,21 @@ impl CurrentSecrets {
         Arc::clone(&now.secrets)
     }
 
-    /// Puts others in force; whether they differ by name or number.
-    pub fn replace(&self, secrets: Secrets) {
-        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *now = InForce::new(secrets, &now.uses);
+    /// What a look at the source found at `now`: new ones are in force from now on, those that are
+    /// gone leave after [`GRACE`]. None: nothing changed.
+    pub fn offer(&self, found: Secrets, now: Instant) -> Option<Change> {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let leaving = leaving(&current.found, &current.leaving, &found, now);
+        if found.is_same(&current.found) && leaving.len() == current.leaving.len() {
+            return None;
+        }
+        let owned = |name: &str| name.to_owned();
+        let change = Change {
+            found: found.names().into_iter().map(owned).collect(),
+            leaving: leaving.iter().map(|one| owned(one.secret.name())).collect(),
+        };
+        *current = InForce::new(found, leaving, &current.uses);
+        Some(change)
     }
 
     /// The secret of this name verified a request that was here at `at`, seconds since 1970. One
@@ -137,14 +197,67 @@ mod tests {
         assert_eq!(current.used(), [used("old", 2, 20), used("new", 0, 0)]);
     }
 
+    /// What is in force after the source held these texts, a look a second.
+    fn after(looks: &[&str]) -> Vec<String> {
+        let current = CurrentSecrets::new(secrets(looks[0]));
+        let begun = Instant::now();
+        for (second, look) in (0..).zip(looks) {
+            current.offer(secrets(look), begun + Duration::from_secs(second));
+        }
+        let names = current.get();
+        names.names().into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_new_secret_counts_at_once_and_a_removed_one_for_ten_seconds_more() {
+        let both = format!("{OLD}\n{NEW}");
+        assert_eq!(after(&[OLD, &both]), ["old", "new"]);
+        let mut looks = vec![OLD];
+        looks.extend([NEW; 10]);
+        assert_eq!(after(&looks), ["new", "old"], "ten looks, nine seconds");
+        looks.push(NEW);
+        assert_eq!(after(&looks), ["new"]);
+    }
+
+    #[test]
+    fn one_that_is_missing_for_a_moment_never_leaves() {
+        let both = format!("{OLD}\n{NEW}");
+        let mut looks = vec![both.as_str()];
+        for _ in 0..20 {
+            looks.extend([OLD, both.as_str()]);
+        }
+        looks.extend([OLD; 9]);
+        assert_eq!(after(&looks), ["old", "new"]);
+    }
+
+    #[test]
+    fn a_name_whose_secret_is_another_now_verifies_by_both_for_a_while() {
+        let other = OLD.replace("0123", "3210");
+        let current = CurrentSecrets::new(secrets(OLD));
+        let change = current.offer(secrets(&other), Instant::now()).unwrap();
+        assert_eq!(
+            (change.found, change.leaving),
+            (vec!["old".to_owned()], vec!["old".to_owned()])
+        );
+        assert_eq!(current.get().names(), ["old", "old"]);
+        current.seen("old", 5);
+        assert_eq!(
+            current.used(),
+            [used("old", 1, 5)],
+            "one series for one name"
+        );
+    }
+
     #[test]
     fn counts_outlive_a_reload_and_end_with_their_secret() {
         let current = CurrentSecrets::new(secrets(OLD));
+        let begun = Instant::now();
         current.seen("old", 10);
-        current.replace(secrets(&format!("{OLD}\n{NEW}")));
+        current.offer(secrets(&format!("{OLD}\n{NEW}")), begun);
         current.seen("new", 11);
         assert_eq!(current.used(), [used("old", 1, 10), used("new", 1, 11)]);
-        current.replace(secrets(NEW));
+        current.offer(secrets(NEW), begun);
+        current.offer(secrets(NEW), begun + GRACE);
         current.seen("old", 12);
         assert_eq!(current.used(), [used("new", 1, 11)]);
     }
