@@ -52,7 +52,7 @@ Example: looked at, then done; the same again a day later ends it
 /// What is shown.
 #[derive(Args, Debug)]
 pub(crate) struct SecretsStatus {
-    /// Received at or after: RFC 3339, or a duration back from now. More costs more.
+    /// Received at or after: RFC 3339, or a duration back from now; at least a day. More costs more.
     #[arg(long, value_parser = moment, default_value = "1d", value_name = "TIME")]
     pub(crate) since: DateTime<Utc>,
     /// A file of the signing secrets, or a folder of such files; `-` is standard input.

@@ -120,9 +120,7 @@ pub(super) fn refused(refusal: &Refusal) -> Failure {
         | Refusal::OtherFile(_)
         | Refusal::OldIsGone(_)
         | Refusal::WhichSecret(_)
-        | Refusal::NoSuchSecret(_) => Failure::Precondition {
-            what: format!("{what}; nothing was done"),
-        },
+        | Refusal::NoSuchSecret(_) => Failure::Precondition { what },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use shared::clock::{Clock as _, SystemClock};
 
@@ -64,25 +64,28 @@ pub(super) fn run(global: &Global, args: &SecretsStatus) -> Result<(), Failure> 
     } else {
         Some(ingestors.ask().map_err(super::ingestors)?)
     };
+    let now = SystemClock.now();
+    // The advice is about a day.
+    let since = args.since.min(now - TimeDelta::days(1));
     let (ledger, endpoints) = read(global.timeout, "secrets_status", |db| {
-        Ok((secret::since(db, args.since)?, sender::endpoints(db, true)?))
+        Ok((secret::since(db, since)?, sender::endpoints(db, true)?))
     })?;
     let endpoints = endpoints.into_iter().map(|row| (row.id.clone(), row));
     let answer = Answer {
-        since: args.since,
+        since,
         secrets: together(&Sources {
             ledger,
             endpoints: endpoints.collect(),
             configured,
             told,
-            now: SystemClock.now().timestamp(),
+            now: now.timestamp(),
         }),
     };
     if answer.secrets.is_empty() {
         return Err(Failure::NothingMatched {
             what: format!(
                 "no webhook was verified since {}, and no configuration was given",
-                millisecond(args.since)
+                millisecond(since)
             ),
         });
     }
