@@ -6,13 +6,15 @@ mod consumer;
 mod dead;
 mod endpoint;
 mod parked;
+mod secrets;
 mod sweep;
 
 pub(crate) use action::{ActionCommand, ActionList};
 pub(crate) use consumer::{ConsumerChange, ConsumerCommand};
 pub(crate) use dead::{DeadCommand, DeadDecide, DeadGroups, DeadList, DeadReplay, Letter};
-pub(crate) use endpoint::{EndpointCommand, EndpointEnsure, EndpointShow};
+pub(crate) use endpoint::{EndpointCommand, EndpointEnsure, EndpointShow, StripeAccess};
 pub(crate) use parked::{ParkedCommand, ParkedList, ParkedRelease, ParkedSkip};
+pub(crate) use secrets::{SecretsCommand, SecretsRoll, SecretsStatus};
 pub(crate) use sweep::{
     SweepCertificates, SweepCommand, SweepFindings, SweepList, SweepPlans, SweepRepair,
 };
@@ -97,6 +99,11 @@ pub(crate) enum Command {
     Endpoint {
         #[command(subcommand)]
         command: EndpointCommand,
+    },
+    /// The endpoints' signing secrets: which still sign, and rolling one.
+    Secrets {
+        #[command(subcommand)]
+        command: SecretsCommand,
     },
     /// What was done by hand: who, when, why, and what came of it.
     Action {

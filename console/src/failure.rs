@@ -92,6 +92,12 @@ pub(crate) enum Failure {
         #[source]
         source: crate::endpoint::StripeError,
     },
+    /// What an ingestor itself says is not known.
+    #[error("an ingestor was not heard")]
+    Ingestors {
+        #[source]
+        source: crate::ingestors::IngestorError,
+    },
     /// `doctor` found something that does not work; its report says what.
     #[error("{failed} of {checks} checks failed")]
     Unwell { failed: usize, checks: usize },
@@ -132,6 +138,7 @@ impl Failure {
             | Self::Query { .. }
             | Self::Kafka { .. }
             | Self::Stripe { .. }
+            | Self::Ingestors { .. }
             | Self::Unwell { .. }
             | Self::Runtime { .. }
             | Self::Output { .. }

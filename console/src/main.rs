@@ -8,9 +8,9 @@
 //! tables of a refold; everything else that an operator wishes travels as a record through the log.
 //! In Kafka it joins no group and commits nothing.
 //!
-//! Data goes to standard output, everything else to standard error. It opens no listener. Two
-//! commands call Stripe: `doctor` tries the reconciler's key with one call that reads, and
-//! `endpoint ensure` uses the operator's own.
+//! Data goes to standard output, everything else to standard error. It opens no listener. Three
+//! commands call Stripe: `doctor` tries the reconciler's key with one call that reads,
+//! `endpoint ensure` and `secrets roll` use the operator's own.
 
 mod action;
 mod args;
@@ -20,11 +20,13 @@ mod doctor;
 mod endpoint;
 mod failure;
 mod history;
+mod ingestors;
 mod kafka;
 mod ledger;
 mod output;
 mod refold;
 mod replay;
+mod roll;
 mod secrets;
 mod settings;
 mod text;
@@ -53,6 +55,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Consumer { command } => commands::consumer::run(&global, command),
         Command::Sweep { command } => commands::sweep::run(&global, command),
         Command::Endpoint { command } => commands::endpoint::run(&global, command),
+        Command::Secrets { command } => commands::secrets::run(&global, command),
         Command::Action { command } => commands::action::run(&global, command),
         Command::Lag(lag) => commands::lag::run(&global, &lag),
         Command::Refold(refold) => commands::refold::run(&global, &refold),

@@ -1,4 +1,4 @@
-//! Signing secrets for `event verify`: from the environment, a file, or standard input.
+//! Signing secrets for `event verify` and `secrets status`: from the environment, a file, or standard input.
 //!
 //! *Invariant:* a secret is never an argument and never in a message.
 
@@ -34,6 +34,21 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Secrets, Failure> {
     source.load().map_err(|error| Failure::Configuration {
         what: format!("signing secrets: {}", chain(&error)),
     })
+}
+
+/// The names of the secrets of `file`, else of the environment; `None` where neither is given.
+///
+/// # Errors
+/// 78 when what is given cannot be taken.
+pub(crate) fn names(file: Option<&Path>) -> Result<Option<Vec<String>>, Failure> {
+    let given = from_environment()?;
+    if file.is_none() && given.value.is_none() && given.file.is_none() {
+        return Ok(None);
+    }
+    let secrets = load(file)?;
+    Ok(Some(
+        secrets.names().into_iter().map(str::to_owned).collect(),
+    ))
 }
 
 /// As the ingestor reads them; not looked at yet.

@@ -1,4 +1,5 @@
-//! The ingestor's counters. Labels are closed sets: never an id, a type or an address.
+//! The ingestor's counters. Labels are closed sets: never an id, a type or an address. The names of
+//! the secrets come from the configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, UpDownCounter};
 
 use crate::outcome::Outcome;
+use crate::secrets::CurrentSecrets;
 use crate::tally::Tally;
 
 /// Every instrument of this service.
@@ -84,6 +86,36 @@ impl Metrics {
     pub fn producing(&self, in_flight: i32) {
         self.in_flight.record(i64::from(in_flight), &[]);
     }
+}
+
+/// Declares what each secret in force verified. A name that has none yet shows 0, so that its presence
+/// tells that the secret is loaded; the series of a removed one end.
+pub fn observe_secrets(secrets: &Arc<CurrentSecrets>) {
+    let meter = opentelemetry::global::meter("bookend");
+    let label = |name: String| [KeyValue::new("secret", name)];
+    let counted = Arc::clone(secrets);
+    meter
+        .u64_observable_counter("bookend_webhook_verified")
+        .with_description("Requests whose signature held, by the secret that made it.")
+        .with_callback(move |seen| {
+            for one in counted.used() {
+                seen.observe(one.verified, &label(one.name));
+            }
+        })
+        .build();
+    let counted = Arc::clone(secrets);
+    meter
+        .i64_observable_gauge("bookend_secret_last_seen_timestamp")
+        .with_unit("s")
+        .with_description(
+            "When a secret last verified a request, seconds since 1970; 0: not since the start.",
+        )
+        .with_callback(move |seen| {
+            for one in counted.used() {
+                seen.observe(one.last_seen, &label(one.name));
+            }
+        })
+        .build();
 }
 
 impl Default for Metrics {

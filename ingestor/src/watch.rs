@@ -1,9 +1,10 @@
 //! What is looked after while requests are served: the secrets' file, the producer's life, the
 //! brokers' presence.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
 use shared::config::WebhookSecrets;
@@ -14,8 +15,11 @@ use shared::runtime::Health;
 use crate::metrics::Metrics;
 use crate::secrets::CurrentSecrets;
 
-/// How often each is looked at.
+/// How often each is looked at. Not by the kernel's notices: they miss some swaps of a mount, and a
+/// look at a small file is cheap.
 const EVERY: Duration = Duration::from_secs(1);
+/// Looks after which a trouble that lasts is told again.
+const TOLD_EVERY: u32 = 60;
 
 /// What is watched.
 pub struct Watched {
@@ -45,45 +49,79 @@ pub struct ProducerFailed;
 /// Watches until the producer fails for good.
 pub async fn until_fatal(watched: Watched) -> ProducerFailed {
     let watched = Arc::new(watched);
+    // Apart: a broker that does not answer must not delay a new secret.
+    tokio::select! {
+        failed = watch_producer(&watched) => failed,
+        never = watch_secrets(&watched) => match never {},
+    }
+}
+
+async fn watch_producer(watched: &Arc<Watched>) -> ProducerFailed {
     loop {
         tokio::time::sleep(EVERY).await;
         if watched.producer.is_fatal() {
             return ProducerFailed;
         }
         watched.metrics.producing(watched.producer.in_flight());
-        let parts = Arc::clone(&watched);
-        // Files and metadata are blocking calls.
-        drop(
-            web::block(move || {
-                parts.reload_secrets();
-                parts.look_for_brokers();
-            })
-            .await,
-        );
+        let parts = Arc::clone(watched);
+        // Metadata is a blocking call.
+        drop(web::block(move || parts.look_for_brokers()).await);
+    }
+}
+
+async fn watch_secrets(watched: &Arc<Watched>) -> Infallible {
+    let mut trouble = Trouble::default();
+    loop {
+        tokio::time::sleep(EVERY).await;
+        if !watched.source.is_watched() {
+            continue;
+        }
+        let parts = Arc::clone(watched);
+        // Files are blocking calls.
+        if let Ok(outcome) = web::block(move || parts.reload_secrets()).await {
+            trouble.tell(outcome.err());
+        }
+    }
+}
+
+/// What keeps the secrets from being read, said once, and again while it lasts.
+#[derive(Default)]
+struct Trouble {
+    what: Option<String>,
+    looks: u32,
+}
+
+impl Trouble {
+    fn tell(&mut self, now: Option<String>) {
+        self.looks = match (&now, &self.what) {
+            (Some(now), Some(before)) if now == before => self.looks.saturating_add(1),
+            (Some(_) | None, _) => 0,
+        };
+        match &now {
+            Some(error) if self.looks.is_multiple_of(TOLD_EVERY) => tracing::error!(
+                error,
+                looks = self.looks,
+                "signing secrets not reloaded; the old ones stay"
+            ),
+            None if self.what.is_some() => tracing::info!("signing secrets can be read again"),
+            Some(_) | None => {}
+        }
+        self.what = now;
     }
 }
 
 impl Watched {
     /// Puts changed secrets in force as a whole; keeps the old ones if the new cannot be taken.
-    fn reload_secrets(&self) {
-        if !self.source.is_watched() {
-            return;
+    fn reload_secrets(&self) -> Result<(), String> {
+        let found = self.source.load().map_err(|error| {
+            self.metrics.reload_failed();
+            chain(&error)
+        })?;
+        if let Some(change) = self.secrets.offer(found, Instant::now()) {
+            let (found, leaving) = (change.found, change.leaving);
+            tracing::info!(secrets = ?found, ?leaving, "signing secrets changed");
         }
-        match self.source.load() {
-            Ok(secrets) => {
-                if !secrets.is_same(&self.secrets.get()) {
-                    tracing::info!(secrets = ?secrets.names(), "signing secrets changed");
-                    self.secrets.replace(secrets);
-                }
-            }
-            Err(error) => {
-                self.metrics.reload_failed();
-                tracing::error!(
-                    error = chain(&error),
-                    "signing secrets not reloaded; the old ones stay"
-                );
-            }
-        }
+        Ok(())
     }
 
     /// Unready while no broker answers, or while the brokers refuse what only a person can

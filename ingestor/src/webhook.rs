@@ -123,7 +123,9 @@ fn check<L>(
         .get_all("stripe-signature")
         .map(|value| value.as_bytes())
         .collect();
-    verify(&parts.secrets.get(), &headers, body, now).map_err(Outcome::Refused)
+    let verified = verify(&parts.secrets.get(), &headers, body, now).map_err(Outcome::Refused)?;
+    parts.secrets.seen(verified.verified_by(), now);
+    Ok(verified)
 }
 
 fn answer(outcome: &Outcome) -> HttpResponse {

@@ -7,6 +7,7 @@ use shared::config::Deployment;
 
 use crate::action::Writing;
 use crate::endpoint::{Types, Url};
+use crate::failure::Failure;
 
 /// Longest id or version, bytes.
 const LONGEST: usize = 255;
@@ -45,6 +46,36 @@ pub(crate) struct EndpointShow {
     pub(crate) all: bool,
 }
 
+/// Where Stripe is asked by the operator's own key, and in which mode.
+#[derive(Args, Debug)]
+pub(crate) struct StripeAccess {
+    /// The mode that counts: `true` or `false`.
+    #[arg(long, env = "STRIPE_LIVEMODE", action = clap::ArgAction::Set)]
+    pub(crate) stripe_livemode: Option<bool>,
+    /// Where Stripe's API is; of several the first.
+    #[arg(
+        long,
+        env = "STRIPE_API_BASE",
+        default_value = "https://api.stripe.com"
+    )]
+    pub(crate) stripe_api_base: String,
+    /// `development` refuses live keys, and permits addresses without TLS.
+    #[arg(long, env = "DEPLOYMENT", value_enum, default_value = "production")]
+    pub(crate) deployment: Deployment,
+}
+
+impl StripeAccess {
+    /// The mode that counts.
+    ///
+    /// # Errors
+    /// 78 when nobody said.
+    pub(crate) fn livemode(&self) -> Result<bool, Failure> {
+        self.stripe_livemode.ok_or_else(|| Failure::Configuration {
+            what: "STRIPE_LIVEMODE is not set".to_owned(),
+        })
+    }
+}
+
 /// How the endpoint shall be.
 #[derive(Args, Debug)]
 pub(crate) struct EndpointEnsure {
@@ -65,24 +96,13 @@ pub(crate) struct EndpointEnsure {
     /// one must be created.
     #[arg(long, value_name = "PATH")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// The mode that counts: `true` or `false`.
-    #[arg(long, env = "STRIPE_LIVEMODE", action = clap::ArgAction::Set)]
-    pub(crate) stripe_livemode: Option<bool>,
-    /// Where Stripe's API is; of several the first.
-    #[arg(
-        long,
-        env = "STRIPE_API_BASE",
-        default_value = "https://api.stripe.com"
-    )]
-    pub(crate) stripe_api_base: String,
-    /// `development` refuses live keys, and permits addresses without TLS.
-    #[arg(long, env = "DEPLOYMENT", value_enum, default_value = "production")]
-    pub(crate) deployment: Deployment,
+    #[command(flatten)]
+    pub(crate) stripe: StripeAccess,
     #[command(flatten)]
     pub(crate) writing: Writing,
 }
 
-fn word(text: &str) -> Result<String, String> {
+pub(super) fn word(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if text.is_empty() || text.len() > LONGEST || !text.chars().all(fits) {
         return Err("letters, digits, dots, dashes and underscores".to_owned());

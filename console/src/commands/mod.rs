@@ -11,6 +11,7 @@ pub(crate) mod lag;
 pub(crate) mod parked;
 pub(crate) mod refold;
 pub(crate) mod replay;
+pub(crate) mod secrets;
 pub(crate) mod sweep;
 
 use chrono::{DateTime, SecondsFormat, Utc};

@@ -1,4 +1,4 @@
-//! The two calls to Stripe: list the endpoints, create or update one.
+//! The calls to Stripe: list the endpoints, create, update or remove one.
 //!
 //! *Invariant:* a request that writes carries an idempotency key, and is tried again only under the
 //! same; what Stripe refused is not tried again.
@@ -141,6 +141,18 @@ impl Client {
         };
         let form = encoded(form);
         read(&self.ask(&Method::POST, &path, Some((idempotency_key, &form)))?)
+    }
+
+    /// Removes one; one that is not there is removed.
+    ///
+    /// # Errors
+    /// Stripe's.
+    pub(crate) fn delete(&self, id: &str) -> Result<(), StripeError> {
+        let path = format!("/v1/webhook_endpoints/{id}");
+        match self.ask(&Method::DELETE, &path, None) {
+            Ok(_) | Err(StripeError::Refused { status: 404, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn ask(

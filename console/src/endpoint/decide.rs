@@ -139,6 +139,9 @@ mod tests {
             api_version: Some("2026-09-30".to_owned()),
             enabled_events: vec!["*".to_owned()],
             livemode: true,
+            application: None,
+            description: None,
+            metadata: std::collections::BTreeMap::new(),
         }
     }
 

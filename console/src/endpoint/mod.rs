@@ -4,7 +4,8 @@
 //! in memory and in the new file that was named for it, mode 0600. Neither is printed, logged or
 //! recorded.
 //!
-//! Deliberately absent: removing an endpoint. What still delivers is not taken away by a program.
+//! What still delivers is not taken away by a program: only a roll removes an endpoint, one that it
+//! replaced and disabled before, or one of its own that never delivered.
 
 mod client;
 mod decide;

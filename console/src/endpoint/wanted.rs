@@ -1,6 +1,6 @@
 //! An endpoint as it is wanted, and as Stripe lists it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +103,13 @@ pub(crate) struct Listed {
     pub(crate) api_version: Option<String>,
     pub(crate) enabled_events: Vec<String>,
     pub(crate) livemode: bool,
+    /// The Connect application; none: it gets the account's own events.
+    #[serde(default)]
+    pub(crate) application: Option<String>,
+    #[serde(default)]
+    pub(crate) description: Option<String>,
+    #[serde(default)]
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod json;
 pub(crate) mod parked;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod secret;
 pub(crate) mod sender;
 pub(crate) mod sweep;
 

@@ -25,5 +25,6 @@ mod planted;
 mod refold;
 mod refusals;
 mod replay;
+mod secrets;
 mod sweep;
 mod verify;

@@ -21,6 +21,7 @@ mod line;
 mod nginx;
 mod process;
 mod producer;
+mod secrets;
 mod stand;
 mod stats;
 mod topic;

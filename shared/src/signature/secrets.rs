@@ -8,6 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 const PREFIX: &str = "whsec_";
 /// Shortest secret that is taken, prefix included.
 const MIN_CHARS: usize = 32;
+/// Longest name, bytes: it is a label of metrics and a column of the ledger.
+const LONGEST_NAME: usize = 64;
+/// Most secrets at once: each costs every request a MAC. Stripe has 16 endpoints an account and mode.
+const MOST: usize = 64;
 
 /// One secret. The key is the whole text, prefix included, as UTF-8; it is never base64-decoded.
 #[derive(Clone)]
@@ -26,6 +30,12 @@ impl SigningSecret {
             name: name.to_owned(),
             what,
         };
+        if name.len() > LONGEST_NAME
+            || name.is_empty()
+            || !name.bytes().all(|b| b.is_ascii_graphic())
+        {
+            return Err(problem("needs a name of 1 to 64 letters, digits and signs"));
+        }
         if value.trim().is_empty() {
             return Err(problem("is blank: anyone could sign"));
         }
@@ -77,10 +87,12 @@ pub struct Secrets(Vec<SigningSecret>);
 
 impl Secrets {
     /// Parses one secret a line or comma-separated, optionally `name=whsec_…`; unnamed ones are
-    /// called `secret1`, `secret2`, … White space around each is removed.
+    /// called `secret1`, `secret2`, … White space around each is removed. A secret that is there
+    /// twice counts once, under its first name.
     ///
     /// # Errors
-    /// Every problem: an empty list, and each secret that cannot be taken.
+    /// Every problem: an empty list, too many, each secret that cannot be taken, and a name that
+    /// two different secrets have: nobody could tell which one signed.
     pub fn parse(text: &str) -> Result<Self, Vec<SecretsError>> {
         let mut secrets = Vec::new();
         let mut errors = Vec::new();
@@ -91,13 +103,26 @@ impl Secrets {
         for (index, item) in items.enumerate() {
             let unnamed = format!("secret{}", index.saturating_add(1));
             let (name, value) = match item.split_once('=') {
-                Some((name, value)) if !name.starts_with(PREFIX) => (name.trim(), value.trim()),
+                Some((name, value)) if Self::is_named(item) => (name.trim(), value.trim()),
                 Some(_) | None => (unnamed.as_str(), item),
             };
             match SigningSecret::new(name, value) {
+                Ok(secret) if holds(&secrets, &secret) => {}
+                Ok(secret) if secrets.iter().any(|known| known.name == secret.name) => {
+                    errors.push(SecretsError {
+                        name: secret.name,
+                        what: "is the name of two secrets: nobody could tell which one signed",
+                    });
+                }
                 Ok(secret) => secrets.push(secret),
                 Err(error) => errors.push(error),
             }
+        }
+        if secrets.len() > MOST {
+            errors.push(SecretsError {
+                name: "(all)".to_owned(),
+                what: "are more than 64",
+            });
         }
         if secrets.is_empty() && errors.is_empty() {
             errors.push(SecretsError {
@@ -110,6 +135,12 @@ impl Secrets {
         } else {
             Err(errors)
         }
+    }
+
+    /// Whether one item of such a text has a name of its own.
+    #[must_use]
+    pub fn is_named(item: &str) -> bool {
+        item.contains('=') && !item.starts_with(PREFIX)
     }
 
     /// In the order they were given.
@@ -127,9 +158,59 @@ impl Secrets {
                 .all(|(a, b)| a.name == b.name && a.key() == b.key())
     }
 
+    /// Whether this very secret is among them, under whatever name.
+    #[must_use]
+    pub fn holds(&self, secret: &SigningSecret) -> bool {
+        holds(&self.0, secret)
+    }
+
+    /// These, and after them `more`, which may have names that are among these.
+    #[must_use]
+    pub fn and(mut self, more: impl IntoIterator<Item = SigningSecret>) -> Self {
+        self.0.extend(more);
+        self
+    }
+
+    /// These and one more, as [`Self::parse`] takes it.
+    ///
+    /// # Errors
+    /// [`SecretsError`]: it is weak, or its name is another's.
+    pub fn with(self, name: &str, value: &str) -> Result<Self, SecretsError> {
+        let secret = SigningSecret::new(name, value)?;
+        if self.iter().any(|known| known.name == secret.name) {
+            return Err(SecretsError {
+                name: secret.name,
+                what: "is the name of another secret",
+            });
+        }
+        Ok(self.and([secret]))
+    }
+
+    /// These without the one of this name; none: no other would be left.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Option<Self> {
+        let left = self.iter().filter(|secret| secret.name != name);
+        let left: Vec<SigningSecret> = left.cloned().collect();
+        (!left.is_empty()).then_some(Self(left))
+    }
+
+    /// The text that [`Self::parse`] reads: each on a line with its name.
+    #[must_use]
+    pub fn to_text(&self) -> SecretString {
+        let lines = self.iter().map(|secret| {
+            let value = secret.value.expose_secret();
+            format!("{}={value}\n", secret.name)
+        });
+        SecretString::from(lines.collect::<String>())
+    }
+
     /// Their names.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
         self.0.iter().map(SigningSecret::name).collect()
     }
+}
+
+fn holds(all: &[SigningSecret], secret: &SigningSecret) -> bool {
+    all.iter().any(|known| known.key() == secret.key())
 }

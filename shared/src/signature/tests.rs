@@ -239,6 +239,33 @@ fn secrets_come_by_line_or_comma_with_or_without_a_name() {
     );
 }
 
+#[test]
+fn two_secrets_of_one_name_are_refused_and_one_secret_of_two_names_counts_once() {
+    let errors = Secrets::parse(&format!("main={MAIN}\nmain={OLD}")).expect_err("one name");
+    assert!(errors[0].to_string().contains("`main`"), "{errors:?}");
+    let twice = Secrets::parse(&format!(
+        "main={MAIN}\nold={OLD}\nalias={MAIN}\nmain={MAIN}"
+    ));
+    assert_eq!(twice.unwrap().names(), ["main", "old"]);
+}
+
+#[test]
+fn names_are_bounded_and_printable_and_so_is_their_number() {
+    for name in ["", "two words", "t\u{e9}l\u{e9}", "\u{7f}", &"x".repeat(65)] {
+        assert!(
+            Secrets::parse(&format!("{name}={MAIN}")).is_err(),
+            "{name:?}"
+        );
+    }
+    let list = |n: usize| {
+        (0..n)
+            .map(|i| format!("whsec_{i:032}\n"))
+            .collect::<String>()
+    };
+    assert_eq!(Secrets::parse(&list(64)).unwrap().names().len(), 64);
+    assert!(Secrets::parse(&list(65)).is_err());
+}
+
 proptest! {
     #[test]
     fn any_header_gets_an_answer_and_only_a_mac_is_accepted(header in proptest::collection::vec(any::<u8>(), 0..300), body in proptest::collection::vec(any::<u8>(), 0..300)) {

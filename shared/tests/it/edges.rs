@@ -81,6 +81,8 @@ const PURE: &[&str] = &[
     "processor/src/apply/facts.rs",
     "processor/src/apply/fold.rs",
     "console/src/refold/wanted.rs",
+    "console/src/roll/decide.rs",
+    "console/src/roll/judge.rs",
     "ingestor/src/outcome.rs",
 ];
 

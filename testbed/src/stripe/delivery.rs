@@ -66,7 +66,7 @@ pub(crate) fn dispatch(inner: &Shared, event: Arc<Event>) {
 
 /// Starts the deliveries to the endpoints beside the first: they meet no faults.
 fn elsewhere(inner: &Shared, event: &Arc<Event>) {
-    for id in lock(&inner.endpoints).others_wanting(&event.kind) {
+    for id in lock(&inner.endpoints).others_wanting(&event.kind, event.account.is_some()) {
         let to = To::Other(id);
         let fate = Faults::default().decide(inner.config.seed, &event.id);
         let delivery = Delivery::new(event.id.clone(), event.kind.clone(), fate);

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use super::api::error::ApiError;
 use super::api::query::type_matches;
 
+/// What a Connect endpoint belongs to.
+const APPLICATION: &str = "ca_1MrgZlJDPojXS6LN";
+
 /// The id of the first.
 pub(crate) const FIRST: &str = "we_1MrgZlJDPojXS6LNrp4lFpKh";
 
@@ -24,6 +27,9 @@ pub(crate) struct Endpoint {
     pub(crate) api_version: Option<String>,
     events: Vec<String>,
     description: Option<String>,
+    metadata: BTreeMap<String, String>,
+    /// It gets what happens at connected accounts, and nothing else.
+    connect: bool,
     created: i64,
 }
 
@@ -38,9 +44,11 @@ impl Endpoint {
         } else {
             Some(&*self.url)
         };
+        // The flag itself is never told: an application is what tells a Connect endpoint.
+        let application = self.connect.then_some(APPLICATION);
         json!({"id": self.id, "object": "webhook_endpoint", "api_version": self.api_version,
-            "application": null, "created": self.created, "description": self.description,
-            "enabled_events": self.events, "livemode": false, "metadata": {},
+            "application": application, "created": self.created, "description": self.description,
+            "enabled_events": self.events, "livemode": false, "metadata": self.metadata,
             "status": if self.enabled { "enabled" } else { "disabled" }, "url": url})
     }
 
@@ -52,6 +60,8 @@ impl Endpoint {
                 "url" => self.url.clone_from(value),
                 "enabled_events" => events.push(value.clone()),
                 "description" => self.description = Some(value.clone()),
+                "metadata" => set_metadata(&mut self.metadata, name, value)?,
+                "connect" if new => self.connect = value == "true",
                 "disabled" if !new => self.enabled = value != "true",
                 "api_version" if new => self.api_version = Some(value.clone()),
                 _ => {
@@ -71,6 +81,27 @@ impl Endpoint {
             return Err(ApiError::bad_request(told, "enabled_events"));
         }
         Ok(())
+    }
+}
+
+/// `metadata[key]=value`; an empty value takes the key away (docs.stripe.com/api/metadata).
+fn set_metadata(
+    metadata: &mut BTreeMap<String, String>,
+    name: &str,
+    value: &str,
+) -> Result<(), ApiError> {
+    let key = name.strip_prefix("metadata[");
+    let key = key.and_then(|rest| rest.strip_suffix(']'));
+    match key {
+        Some(key) if !key.is_empty() && key.len() <= 40 && value.len() <= 500 => {
+            if value.is_empty() {
+                metadata.remove(key);
+            } else {
+                metadata.insert(key.to_owned(), value.to_owned());
+            }
+            Ok(())
+        }
+        Some(_) | None => Err(ApiError::bad_request("Invalid metadata.", name)),
     }
 }
 
@@ -103,6 +134,8 @@ fn blank(created: i64) -> Endpoint {
         api_version: None,
         events: Vec::new(),
         description: None,
+        metadata: BTreeMap::new(),
+        connect: false,
         created,
     }
 }
@@ -117,9 +150,10 @@ impl Endpoints {
         self.get(FIRST).is_some_and(|first| first.wants(kind))
     }
 
-    /// The ids of the others that want events of this type.
-    pub(crate) fn others_wanting(&self, kind: &str) -> Vec<String> {
+    /// The ids of the others that want events of this type, of a connected account or not.
+    pub(crate) fn others_wanting(&self, kind: &str, connected: bool) -> Vec<String> {
         let others = self.by_id.values().filter(|one| one.id != FIRST);
+        let others = others.filter(|one| connected || !one.connect);
         others
             .filter(|one| one.wants(kind))
             .map(|one| one.id.clone())

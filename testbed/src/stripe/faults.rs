@@ -139,6 +139,9 @@ pub struct ApiFault {
     /// A list answers with the page that the list before it answered with.
     #[serde(default)]
     pub repeats_page: bool,
+    /// Only an answer to a request that writes; reads before it are answered as they should be.
+    #[serde(default)]
+    pub writes: bool,
     /// How many answers in a row.
     #[serde(default = "once")]
     pub times: u32,
@@ -164,6 +167,7 @@ impl Default for ApiFault {
             slow_ms: 0,
             cut: None,
             repeats_page: false,
+            writes: false,
             times: once(),
         }
     }
@@ -190,7 +194,11 @@ impl ApiFaults {
         self.0.clear();
     }
 
-    pub(crate) fn next(&mut self) -> Option<ApiFault> {
+    /// The fault of this request, if it has one.
+    pub(crate) fn next(&mut self, writes: bool) -> Option<ApiFault> {
+        if self.0.front().is_some_and(|fault| fault.writes && !writes) {
+            return None;
+        }
         let mut fault = self.0.pop_front()?;
         let given = fault.clone();
         fault.times = fault.times.saturating_sub(1);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use super::api::idempotency::Answered;
 use super::clock::Clock;
 use super::conductor::Score;
 use super::config::FakeConfig;
@@ -20,7 +21,7 @@ use super::truth::{Truth, of_world};
 use super::world::World;
 
 /// Locks are held for moments, never across an await, and never two at once except `world`
-/// before `faults`.
+/// before `faults` and `answered` before `endpoints`.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) config: FakeConfig,
@@ -33,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) secrets: Mutex<Secrets>,
     pub(crate) target: Mutex<Option<String>>,
     pub(crate) endpoints: Mutex<Endpoints>,
+    pub(crate) answered: Mutex<Answered>,
     pub(crate) deliveries: Mutex<BTreeMap<String, Delivery>>,
     /// Planned orders that wait for `play`.
     pub(crate) held: Mutex<Vec<Score>>,

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use actix_web::{App, HttpServer, web};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::api;
+use super::api::{self, idempotency::Answered};
 use super::clock::Clock;
 use super::config::FakeConfig;
 use super::endpoints::Endpoints;
@@ -131,6 +131,7 @@ fn build(
         secrets: Mutex::new(Secrets::new(config.secret.clone())),
         target: Mutex::new(config.target.clone()),
         endpoints: Mutex::new(Endpoints::default()),
+        answered: Mutex::new(Answered::default()),
         deliveries: Mutex::new(BTreeMap::new()),
         held: Mutex::new(Vec::new()),
         history,

@@ -165,3 +165,42 @@ async fn an_endpoint_pinned_to_an_older_version_gets_an_older_shape_than_the_lis
     assert_eq!(period(&listed, new), Some(json!(1_800_000_000)));
     assert_eq!(period(&listed, old), None);
 }
+
+#[tokio::test]
+async fn metadata_and_the_connect_flag_are_kept_and_the_flag_shows_as_an_application() {
+    let fake = start(config());
+    let more = "&connect=true&metadata[team]=billing&metadata[gone]=soon";
+    let made = created(&fake, "http://127.0.0.1:1/a", more).await;
+    assert_eq!(made["metadata"], json!({"team": "billing", "gone": "soon"}));
+    assert!(made["application"].as_str().unwrap().starts_with("ca_"));
+    assert!(made.get("connect").is_none(), "{made}");
+    let path = format!("/{}", made["id"].as_str().unwrap());
+    let form = "metadata[gone]=&metadata[since]=7&connect=true";
+    assert_eq!(write(&fake, "POST", &path, form).await.status, 400);
+    let changed = write(&fake, "POST", &path, "metadata[gone]=&metadata[since]=7").await;
+    assert_eq!(
+        changed.body["metadata"],
+        json!({"team": "billing", "since": "7"})
+    );
+}
+
+#[tokio::test]
+async fn the_same_idempotency_key_gets_the_same_answer_and_makes_nothing_twice() {
+    let fake = start(config());
+    let asked = async |form: &'static str| {
+        let request = reqwest::Client::new()
+            .post(format!("{}/v1/webhook_endpoints", fake.url()))
+            .bearer_auth(fake.api_key())
+            .header("Idempotency-Key", "roll-1")
+            .body(form);
+        answer(request).await
+    };
+    let form = "url=http%3A%2F%2F127.0.0.1%3A1%2Fa&enabled_events[0]=*";
+    let (first, second) = (asked(form).await, asked(form).await);
+    assert_eq!(first.status, 200, "{}", first.body);
+    assert_eq!(first.body, second.body, "its secret, too");
+    let all = get(&fake, "/v1/webhook_endpoints").await.ids();
+    assert_eq!(all, [first.body["id"].as_str().unwrap()]);
+    let other = asked("url=http%3A%2F%2F127.0.0.1%3A1%2Fb&enabled_events[0]=*").await;
+    assert_eq!(other.status, 400, "{}", other.body);
+}

@@ -3,13 +3,10 @@
 //! *Invariant:* the action is recorded before Stripe is asked to change anything, under an
 //! idempotency key that is the action's; the file for the signing secret is there before that, too.
 
-use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, Bool, Nullable, Text};
-use diesel::{RunQueryDsl as _, sql_query};
 use serde::Serialize;
 use serde_json::json;
 
-use super::setup;
+use super::{books, setup};
 use crate::action::{Action, Attempt, Ended, Interrupt, Reason, begin, guarded, may_act};
 use crate::args::{EndpointEnsure, Global};
 use crate::database::Writer;
@@ -138,7 +135,7 @@ fn execute(
     let steps = steps(&begun.decision);
     let action = begun.action.clone();
     begun.writer.run("endpoint_accept", |db| {
-        accept(db, wanted, &endpoint)?;
+        books::accept(db, wanted.url.as_str(), &endpoint)?;
         let result = json!({"endpoint": endpoint.id, "steps": steps});
         action.finish_within(db, Ended::Done, &result)
     })?;
@@ -265,33 +262,6 @@ fn failed(begun: &mut Begun, doing: &'static str, source: StripeError) -> Failur
         eprintln!("bookend: how it ended could not be recorded: {why}");
     }
     Failure::Stripe { doing, source }
-}
-
-/// What is there now is ours and as it shall be: a later difference is an alarm.
-fn accept(db: &mut PgConnection, wanted: &Wanted, now: &Listed) -> Result<(), Failure> {
-    sql_query(
-        "INSERT INTO webhook_endpoints AS e (id, url, status, api_version, enabled_events, livemode,
-             ours, accepted_url, accepted_version, accepted_events)
-         VALUES ($1, $2, $3, $4, $5, $6, true, $2, $4, $5)
-         ON CONFLICT (id) DO UPDATE
-             SET url = excluded.url, status = excluded.status, api_version = excluded.api_version,
-                 enabled_events = excluded.enabled_events, livemode = excluded.livemode, ours = true,
-                 accepted_url = excluded.accepted_url,
-                 accepted_version = excluded.accepted_version,
-                 accepted_events = excluded.accepted_events, seen_at = now(), gone_at = NULL",
-    )
-    .bind::<Text, _>(&now.id)
-    .bind::<Text, _>(if now.url.is_empty() { wanted.url.as_str() } else { &now.url })
-    .bind::<Text, _>(&now.status)
-    .bind::<Nullable<Text>, _>(&now.api_version)
-    .bind::<Array<Text>, _>(&now.enabled_events)
-    .bind::<Bool, _>(now.livemode)
-    .execute(db)
-    .map(drop)
-    .map_err(|source| Failure::Query {
-        doing: "accepting the endpoint",
-        source,
-    })
 }
 
 fn id(decision: &Decision) -> Option<&str> {

@@ -1,6 +1,8 @@
 //! `bookend endpoint show | ensure`.
 
+pub(crate) mod books;
 mod ensure;
+pub(crate) mod key;
 mod setup;
 
 use serde::Serialize;

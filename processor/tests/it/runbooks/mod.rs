@@ -236,6 +236,33 @@ fn the_page_about_the_endpoint_works_as_written() {
 }
 
 #[test]
+fn the_page_about_signing_secrets_works_as_written() {
+    let page = Page::read("signing-secret");
+    let harness = Harness::new();
+    let _processor = harness.start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secrets");
+    let (ingestor, stripe) = situations::delivering(&harness, &file);
+    let here = Situation::new(&harness)
+        .with("STRIPE_LIVEMODE", "false")
+        .with("STRIPE_API_BASE", &stripe.url())
+        .with("STRIPE_OPERATOR_KEY", stripe.api_key())
+        .with("ENDPOINT", "we_1MrgZlJDPojXS6LNrp4lFpKh")
+        .with("FILE", &file.display().to_string())
+        .with("INGESTORS", &ingestor.ops_url())
+        .with("SETTLE", "5s")
+        .with("OVERLAP", "0s");
+    situations::while_it_happens(&stripe, || here.run_all(&page.blocks("")));
+    let left = std::fs::read_to_string(&file).unwrap();
+    assert!(left.starts_with("we_") && left.lines().count() == 1);
+    let rolled =
+        "SELECT count(*) FROM operator_actions WHERE verb = 'secrets roll' AND state = 'done'";
+    assert_eq!(harness.number(rolled), 2);
+    let refused = stripe.deliveries().iter().any(|d| d.answers.contains(&400));
+    assert!(!refused, "a genuine delivery was refused");
+}
+
+#[test]
 fn every_block_of_every_page_is_run_by_a_test() {
     let known = [
         ("brake", &["", "pause"][..]),
@@ -248,6 +275,7 @@ fn every_block_of_every_page_is_run_by_a_test() {
         ("refold", &["", "promote"]),
         ("repair-plan", &[""]),
         ("replay", &[""]),
+        ("signing-secret", &[""]),
     ];
     let pages = page::names();
     assert_eq!(pages, known.map(|(name, _)| name.to_owned()));

@@ -2,10 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use shared::clock::{Clock as _, SystemClock};
-use testbed::services::Service;
-use testbed::stripe::{Fake, FakeConfig, FakeHandle, Order, When};
+use testbed::services::{Service, ServiceBuilder};
+use testbed::stripe::{Fake, FakeConfig, FakeHandle, NewObjectEvent, Order, When};
 
 use super::page::Situation;
 use crate::harness::{Harness, PATIENCE, paid};
@@ -126,4 +129,53 @@ pub(super) fn reconciling(harness: &Harness, stripe: &FakeHandle) -> Situation {
         .with("STRIPE_API_KEY", stripe.api_key())
         .with("FROM", &text(times.iter().min().unwrap() - 1))
         .with("TO", &text(times.iter().max().unwrap() + 1))
+}
+
+/// An ingestor that watches `file`, and a Stripe that delivers to it.
+pub(super) fn delivering(harness: &Harness, file: &Path) -> (Service, FakeHandle) {
+    let config = FakeConfig::default();
+    std::fs::write(file, format!("main={}\n", config.secret)).unwrap();
+    let mut ingestor = ServiceBuilder::new("ingestor")
+        .env("KAFKA_BROKERS", &harness.topics.brokers)
+        .env("EVENTS_TOPIC", &harness.topics.events)
+        .env("STATS_TOPIC", &harness.topics.stats)
+        .env("STRIPE_WEBHOOK_SECRETS_FILE", file.display().to_string())
+        .spawn(harness.dir())
+        .unwrap();
+    ingestor.wait_ready(PATIENCE).unwrap();
+    let stripe = Fake::start(FakeConfig {
+        target: Some(format!("{}/webhooks/stripe", ingestor.url())),
+        ..config
+    });
+    (ingestor, stripe.unwrap())
+}
+
+/// Something happens at Stripe, all the while.
+pub(super) fn while_it_happens(stripe: &FakeHandle, work: impl FnOnce()) {
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0.. {
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                stripe.add_event(&NewObjectEvent {
+                    kind: "customer.created".to_owned(),
+                    object: serde_json::json!({"id": format!("cus_{number}"), "object": "customer"}),
+                    deliver: true,
+                    ..NewObjectEvent::default()
+                });
+                // A pace, not a wait for anything.
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let _over = Over(&over);
+        work();
+    });
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod control;
 pub(crate) mod error;
+pub(crate) mod idempotency;
 pub(crate) mod page;
 pub(crate) mod query;
 pub(crate) mod read;
@@ -38,7 +39,7 @@ async fn answer(inner: web::Data<Shared>, request: HttpRequest, form: web::Bytes
     let (status, body, fault) = match authorized(shared, &request) {
         Err(error) => (error.status, error.body(), None),
         // Taken out first, so that the queue is not locked while the page is read.
-        Ok(()) => match next_fault(shared) {
+        Ok(()) => match next_fault(shared, request.method() != Method::GET) {
             Some(fault) if fault.status != 200 => (fault.status, fault_body(&fault), Some(fault)),
             fault => {
                 let (status, body) = right(shared, &request, &form, fault.as_ref());
@@ -78,8 +79,8 @@ fn right(
     }
 }
 
-fn next_fault(inner: &Shared) -> Option<ApiFault> {
-    lock(&inner.api_faults).next()
+fn next_fault(inner: &Shared, writes: bool) -> Option<ApiFault> {
+    lock(&inner.api_faults).next(writes)
 }
 
 fn fault_body(fault: &ApiFault) -> Value {
@@ -123,15 +124,21 @@ fn write(inner: &Shared, request: &HttpRequest, form: &[u8]) -> Result<Value, Ap
     let unknown = || ApiError::unknown_url(request.method().as_str(), request.path());
     let path = request.path().strip_prefix("/v1/webhook_endpoints");
     let id = path.ok_or_else(unknown)?.strip_prefix('/');
-    let form = pairs(&String::from_utf8_lossy(form))?;
+    let text = String::from_utf8_lossy(form);
+    let form = pairs(&text)?;
     let target = inner.target();
-    let mut endpoints = lock(&inner.endpoints);
-    match (request.method(), id) {
-        (&Method::POST, None) => endpoints.create(&form, inner.clock.now_s()),
-        (&Method::POST, Some(id)) => endpoints.update(id, &form, target.as_deref()),
-        (&Method::DELETE, Some(id)) => endpoints.delete(id),
-        _ => Err(unknown()),
-    }
+    let key = request.headers().get("idempotency-key");
+    let key = key.and_then(|value| value.to_str().ok());
+    let whole = format!("{} {} {text}", request.method(), request.path());
+    lock(&inner.answered).once(key, &whole, || {
+        let mut endpoints = lock(&inner.endpoints);
+        match (request.method(), id) {
+            (&Method::POST, None) => endpoints.create(&form, inner.clock.now_s()),
+            (&Method::POST, Some(id)) => endpoints.update(id, &form, target.as_deref()),
+            (&Method::DELETE, Some(id)) => endpoints.delete(id),
+            _ => Err(unknown()),
+        }
+    })
 }
 
 fn pairs(query: &str) -> Result<Vec<(String, String)>, ApiError> {
