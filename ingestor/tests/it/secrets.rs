@@ -231,6 +231,13 @@ fn a_file_that_is_cut_short_empty_weak_or_gone_for_a_moment_refuses_no_delivery(
         eventually(PATIENCE, "the cut one is leaving", || {
             logged(&service, r#""leaving":"[\"new\"]""#)
         });
+        // One look later it is still in force: the first look alone would keep it anyway.
+        let third = "whsec_00112233445566778899aabbccddeeff";
+        let without = format!("old={SECRET}\nthird={third}\n");
+        fs::write(&file, without).expect("without it");
+        eventually(PATIENCE, "the next look was taken", || {
+            verified(&service, "third").is_some()
+        });
         senders.iter().for_each(Sender::some_more);
         fs::write(&file, &whole).expect("whole again");
         fs::write(&file, "").expect("emptied");
