@@ -21,6 +21,7 @@ mod object;
 mod salvage;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use data::Data;
@@ -77,39 +78,45 @@ pub struct Envelope {
     pub snapshot_event: Option<EventId>,
 }
 
-/// An event that could be read, with its object's bytes.
+/// An event that could be read, with its bytes.
 #[derive(Debug)]
 pub struct Decoded<'a> {
     /// What we rely on.
     pub envelope: Envelope,
-    object: Option<&'a RawValue>,
-    previous: Option<&'a RawValue>,
+    naming: Value,
+    text: &'a str,
 }
 
 impl Decoded<'_> {
     /// `data.object` as JSON; `Null` for thin events.
     #[must_use]
-    pub fn object(&self) -> serde_json::Value {
-        parsed(self.object)
+    pub fn object(&self) -> Value {
+        parsed(self.members().and_then(|members| members.object))
     }
 
     /// Of `data.object` only the places that name what it belongs to; `Null` for thin events.
     #[must_use]
-    pub(crate) fn naming(&self) -> serde_json::Value {
-        self.object
-            .map(|raw| naming::naming(raw.get()))
-            .unwrap_or_default()
+    pub(crate) const fn naming(&self) -> &Value {
+        &self.naming
     }
 
     /// `data.previous_attributes` as JSON; `Null` where there are none.
     #[must_use]
-    pub fn previous_attributes(&self) -> serde_json::Value {
-        parsed(self.previous)
+    pub fn previous_attributes(&self) -> Value {
+        let members = self.members();
+        parsed(members.and_then(|members| members.previous_attributes))
+    }
+
+    fn members(&self) -> Option<data::Members<'_>> {
+        match self.envelope.shape {
+            Shape::Snapshot => data::members(self.text),
+            Shape::Thin => None,
+        }
     }
 }
 
 /// What JSON allows and we cannot hold spoils its own field only.
-fn parsed(raw: Option<&RawValue>) -> serde_json::Value {
+fn parsed(raw: Option<&RawValue>) -> Value {
     raw.map(|raw| lenient::value(raw.get())).unwrap_or_default()
 }
 
@@ -150,8 +157,8 @@ fn none<D>() -> Option<D> {
 /// [`Malformed`]: these bytes will never be readable.
 pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
     let text = depth::checked(body)?;
-    // Most bodies are read in one pass. What spoils that (an odd `data`) is looked at again.
-    let top = serde_json::from_str::<Top<'_, Data<'_>>>(text)
+    // Most bodies are read in one pass. What that cannot hold is looked at again, in pieces.
+    let top = serde_json::from_str::<Top<'_, Data>>(text)
         .or_else(|_odd| data::apart(text))
         .map_err(Malformed::from_json)?;
     let shape = match text_of(top.object).as_deref() {
@@ -171,18 +178,19 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
             .filter(|name| is_type(name))
             .ok_or(Malformed::BadType)?,
     };
-    let data = match (shape, top.data) {
-        (Shape::Snapshot, Some(Data::Members(members))) => Some(members),
+    let named = match (shape, top.data) {
+        (Shape::Snapshot, Some(Data::Members(named))) => named,
         (Shape::Snapshot, Some(Data::Odd) | None) => return Err(Malformed::BadData),
         (Shape::Thin, _) => None,
     };
-    let raw_object = data.as_ref().and_then(|data| data.object);
+    let (reference, naming) =
+        named.map_or((None, Value::Null), |named| (named.reference, named.naming));
     let account = match shape {
         Shape::Snapshot => top.account,
         Shape::Thin => top.context,
     };
     let object = match shape {
-        Shape::Snapshot => raw_object.and_then(object::reference),
+        Shape::Snapshot => reference,
         Shape::Thin => top.related_object.and_then(object::related),
     };
     let envelope = Envelope {
@@ -200,8 +208,8 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
     };
     Ok(Decoded {
         envelope,
-        object: raw_object,
-        previous: data.and_then(|data| data.previous_attributes),
+        naming,
+        text,
     })
 }
 

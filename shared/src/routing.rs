@@ -72,9 +72,9 @@ pub fn route(body: &[u8], decoded: Result<&Decoded<'_>, &Malformed>) -> Route {
     let own = own(decoded);
     let fallback = || format!("event:{}", envelope.id);
     let naming = decoded.naming();
-    let booking = claimed(own.map_or("", |(kind, _)| kind), &naming);
+    let booking = claimed(own.map_or("", |(kind, _)| kind), naming);
     let account = envelope.account.as_ref();
-    let key = key_of(&naming, booking.as_ref(), own, account, fallback);
+    let key = key_of(naming, booking.as_ref(), own, account, fallback);
     Route { key, booking }
 }
 
@@ -134,7 +134,7 @@ fn joined(object: &Value, own: Option<(&str, &str)>) -> Option<String> {
 /// The booking id in an event's payload, if it names one.
 #[must_use]
 pub fn booking_id_of(decoded: &Decoded<'_>) -> Option<BookingId> {
-    claimed(own(decoded).map_or("", |(kind, _)| kind), &decoded.naming())
+    claimed(own(decoded).map_or("", |(kind, _)| kind), decoded.naming())
 }
 
 /// The booking id an object of this kind names: its own metadata, and for invoices the copies

@@ -8,23 +8,26 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Top;
+use super::naming::Named;
 
 /// What `data` holds.
-pub(super) enum Data<'a> {
-    /// An object with these members.
-    Members(Members<'a>),
-    /// No object, or one in which they stand twice.
+pub(super) enum Data {
+    /// An object, with what its `object` is, if that is given.
+    Members(Option<Named>),
+    /// No object, or one in which a member stands twice.
     Odd,
 }
 
 /// The members that we look at, as the bytes they arrived in.
-#[derive(Default)]
+#[derive(serde::Deserialize)]
 pub(super) struct Members<'a> {
+    #[serde(borrow)]
     pub(super) object: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(super) previous_attributes: Option<&'a RawValue>,
 }
 
-impl<'de> Deserialize<'de> for Data<'de> {
+impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Visit)
     }
@@ -33,36 +36,35 @@ impl<'de> Deserialize<'de> for Data<'de> {
 struct Visit;
 
 impl<'de> Visitor<'de> for Visit {
-    type Value = Data<'de>;
+    type Value = Data;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data<'de>, A::Error> {
-        let mut members = Members::default();
-        let mut twice = false;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
+        let (mut objects, mut before) = (0_usize, 0_usize);
+        let mut named = None;
         while let Some(key) = map.next_key::<Key>()? {
-            let place = match key {
-                Key::Object => &mut members.object,
-                Key::PreviousAttributes => &mut members.previous_attributes,
+            match key {
+                Key::Object => {
+                    objects = objects.saturating_add(1);
+                    named = map.next_value::<Option<Named>>()?;
+                }
+                Key::PreviousAttributes => {
+                    before = before.saturating_add(1);
+                    map.next_value::<IgnoredAny>()?;
+                }
                 Key::Other => {
                     map.next_value::<IgnoredAny>()?;
-                    continue;
                 }
-            };
-            // A null reads as absent, but as given.
-            let value = map.next_value::<&RawValue>()?;
-            twice |= place.replace(value).is_some();
+            }
         }
-        if twice {
-            return Ok(Data::Odd);
-        }
-        let given = |raw: Option<&'de RawValue>| raw.filter(|raw| raw.get() != "null");
-        Ok(Data::Members(Members {
-            object: given(members.object),
-            previous_attributes: given(members.previous_attributes),
-        }))
+        Ok(if objects > 1 || before > 1 {
+            Data::Odd
+        } else {
+            Data::Members(named)
+        })
     }
 }
 
@@ -75,12 +77,15 @@ enum Key {
     Other,
 }
 
-/// Reads a body whose `data` cannot be read with it: first as bytes, then by itself.
-pub(super) fn apart(text: &str) -> Result<Top<'_, Data<'_>>, serde_json::Error> {
+/// Reads a body that one pass cannot: `data` first as bytes, then by itself, then its object.
+pub(super) fn apart(text: &str) -> Result<Top<'_, Data>, serde_json::Error> {
     let top: Top<'_, &RawValue> = serde_json::from_str(text)?;
-    let data = top
-        .data
-        .map(|raw| serde_json::from_str(raw.get()).unwrap_or(Data::Odd));
+    let data = top.data.map(|raw| {
+        let members: Result<Members<'_>, _> = serde_json::from_str(raw.get());
+        members.map_or(Data::Odd, |members| {
+            Data::Members(members.object.map(Named::apart))
+        })
+    });
     Ok(Top {
         id: top.id,
         object: top.object,
@@ -94,4 +99,14 @@ pub(super) fn apart(text: &str) -> Result<Top<'_, Data<'_>>, serde_json::Error> 
         related_object: top.related_object,
         snapshot_event: top.snapshot_event,
     })
+}
+
+/// The members of a body's `data`, as bytes; none where it has none.
+pub(super) fn members(text: &str) -> Option<Members<'_>> {
+    #[derive(serde::Deserialize)]
+    struct Outer<'a> {
+        #[serde(borrow)]
+        data: Option<Members<'a>>,
+    }
+    serde_json::from_str::<Outer<'_>>(text).ok()?.data
 }

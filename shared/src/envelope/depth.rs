@@ -18,10 +18,13 @@ pub(super) fn checked(body: &[u8]) -> Result<&str, Malformed> {
     Ok(text)
 }
 
+/// In pieces whose count fits a byte: so the compiler counts many bytes at once.
 fn openings(body: &[u8]) -> usize {
-    body.iter()
-        .filter(|byte| matches!(**byte, b'[' | b'{'))
-        .count()
+    let of = |piece: &[u8]| {
+        let count = |sum: u8, byte: &u8| sum.wrapping_add(u8::from(*byte | 0x20 == b'{'));
+        usize::from(piece.iter().fold(0, count))
+    };
+    body.chunks(255).map(of).fold(0, usize::saturating_add)
 }
 
 fn followed(body: &[u8]) -> Result<(), Malformed> {

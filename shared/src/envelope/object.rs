@@ -1,6 +1,7 @@
 //! A Stripe object by itself: named inside an event, or retrieved.
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Malformed, ObjectRef, depth, lenient, naming};
@@ -57,13 +58,26 @@ fn referred(kind: Option<String>, id: Option<String>) -> Option<ObjectRef> {
 }
 
 pub(super) fn reference(raw: &RawValue) -> Option<ObjectRef> {
-    let named: Named<'_> = serde_json::from_str(raw.get()).ok()?;
-    let id = named.id.or_else(|| {
+    let fields: Named<'_> = serde_json::from_str(raw.get()).ok()?;
+    let customer = fields.customer;
+    named(fields.object, fields.id, || {
+        Some(lenient::value(customer?.get()))
+    })
+}
+
+/// The reference that these fields make.
+pub(super) fn named(
+    kind: Option<String>,
+    id: Option<String>,
+    customer: impl FnOnce() -> Option<Value>,
+) -> Option<ObjectRef> {
+    let id = id.or_else(|| {
         // The one object that is folded and has no id of its own.
-        let customer = id_at(&lenient::value(named.customer?.get()), "")?;
-        (named.object.as_deref() == Some(SUMMARY)).then(|| summary_id(customer.as_str()))
+        let is_summary = kind.as_deref() == Some(SUMMARY);
+        let customer = id_at(&customer().filter(|_| is_summary)?, "")?;
+        Some(summary_id(customer.as_str()))
     });
-    referred(named.object, id)
+    referred(kind, id)
 }
 
 /// A thin event's `related_object`; its `type` is the object's name.
