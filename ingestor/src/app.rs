@@ -56,7 +56,7 @@ async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Res
     let metrics = Metrics::new();
     let secrets = Arc::new(CurrentSecrets::new(config.secrets.clone()));
     crate::metrics::observe_secrets(&secrets);
-    let parts = web::Data::new(Parts {
+    let parts = Arc::new(Parts {
         log: Arc::clone(&producer),
         topic: config.topics.events_topic.clone(),
         secrets: Arc::clone(&secrets),

@@ -5,9 +5,7 @@
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
-use actix_web::http::header;
-use actix_web::web::Payload;
+use actix_http::{HttpMessage, Payload, Request, header};
 use futures_util::StreamExt;
 
 use crate::budget::{Budget, Charge};
@@ -31,7 +29,7 @@ pub struct BodyLimits {
 /// The outcome to be answered: too large (told before reading where `Content-Length` says so),
 /// no room, too slow, or broken off.
 pub async fn read(
-    request: &HttpRequest,
+    request: &Request,
     payload: Payload,
     limits: BodyLimits,
     budget: &Budget,

@@ -165,13 +165,14 @@ impl AsyncRead for Timed {
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
             let some = buffer.filled().len() > before;
             let progress = &this.progress;
-            if some && !progress.serving.get() && progress.head_since.get().is_none() {
-                progress.head_since.set(Some(Instant::now()));
-            }
-            // A drip must not put the cut off: it is looked at after each byte, too.
             if read.is_err() || !some || progress.serving.get() {
                 return Poll::Ready(read);
             }
+            if progress.head_since.get().is_none() {
+                progress.head_since.set(Some(Instant::now()));
+                return Poll::Ready(read);
+            }
+            // A drip must not put the cut off: it is looked at after each later byte, too.
             return match this.poll_cut(cx) {
                 Poll::Ready(()) => {
                     buffer.set_filled(before);

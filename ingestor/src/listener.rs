@@ -1,15 +1,21 @@
 //! The public listener: one route, bounded connections, nothing else there.
+//!
+//! Built on the framework's HTTP layer, without its router and extractors: for one route they
+//! cost more than they give (docs/benchmarks.md).
 
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_http::body::BoxBody;
+use actix_http::{
+    HttpService, KeepAlive, Method, Protocol, Request, Response, ResponseBuilder, StatusCode,
+    header,
+};
 use actix_server::Server;
-use actix_service::{ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::AppConfig;
+use actix_service::{ServiceFactoryExt, fn_service};
 use actix_web::rt::net::TcpStream;
-use actix_web::{App, HttpRequest, HttpResponse, web};
 use shared::kafka::producer::EventLog;
 
 use crate::connection::{Bounds, Progress, Timed};
@@ -44,7 +50,7 @@ impl Drop for OpenConnection {
 /// The socket's.
 pub fn build<L: EventLog>(
     listener: TcpListener,
-    parts: web::Data<Parts<L>>,
+    parts: Arc<Parts<L>>,
     limits: Limits,
     metrics: Metrics,
 ) -> std::io::Result<Server> {
@@ -67,6 +73,7 @@ pub fn build<L: EventLog>(
     let stopping = builder.graceful_shutdown_signal();
     let service = move || {
         let (metrics, stopping) = (metrics.clone(), stopping.clone());
+        let parts = Arc::clone(&parts);
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -80,7 +87,10 @@ pub fn build<L: EventLog>(
                 extensions.insert(OpenConnection(metrics.clone()));
                 extensions.insert(stream.progress());
             })
-            .finish(map_config(app(parts.clone()), |_| AppConfig::default()));
+            .finish(move |request: Request| {
+                let parts = Arc::clone(&parts);
+                async move { Ok::<_, actix_http::Error>(route(&parts, request).await) }
+            });
         fn_service(move |stream: TcpStream| async move {
             let peer = stream.peer_addr().ok();
             // Answers are small and written at once.
@@ -92,46 +102,32 @@ pub fn build<L: EventLog>(
     Ok(builder.listen("webhooks", listener, service)?.run())
 }
 
-fn app<L: EventLog>(
-    parts: web::Data<Parts<L>>,
-) -> impl actix_service::ServiceFactory<
-    actix_http::Request,
-    Config = AppConfig,
-    Response = actix_web::dev::ServiceResponse,
-    Error = actix_web::Error,
-    InitError = (),
-> {
-    use actix_service::IntoServiceFactory;
-    App::new()
-        .app_data(parts)
-        .service(
-            web::resource("/webhooks/stripe")
-                .route(web::post().to(receive::<L>))
-                .default_service(web::to(method_not_allowed)),
-        )
-        .default_service(web::to(not_found))
-        .into_factory()
+/// The only route, and what is said of every other.
+async fn route<L: EventLog>(parts: &Parts<L>, mut request: Request) -> Response<BoxBody> {
+    let payload = request.take_payload();
+    match (request.path(), request.method()) {
+        ("/webhooks/stripe", &Method::POST) => receive(parts, &request, payload).await,
+        ("/webhooks/stripe", _) => {
+            let mut response = Response::build(StatusCode::METHOD_NOT_ALLOWED);
+            response.insert_header(("allow", "POST"));
+            last(&request, response, "POST only\n")
+        }
+        (_, _) => last(
+            &request,
+            Response::build(StatusCode::NOT_FOUND),
+            "nothing here\n",
+        ),
+    }
 }
 
-async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
-    close(&request);
-    HttpResponse::MethodNotAllowed()
-        .insert_header(("allow", "POST"))
-        .force_close()
-        .content_type("text/plain")
-        .body("POST only\n")
-}
-
-async fn not_found(request: HttpRequest) -> HttpResponse {
-    close(&request);
-    HttpResponse::NotFound()
-        .force_close()
-        .content_type("text/plain")
-        .body("nothing here\n")
-}
-
-fn close(request: &HttpRequest) {
+/// An answer that ends its connection.
+fn last(request: &Request, mut response: ResponseBuilder, body: &'static str) -> Response<BoxBody> {
     if let Some(progress) = request.conn_data::<Rc<Progress>>() {
         progress.close();
     }
+    response
+        .insert_header((header::CONTENT_TYPE, "text/plain"))
+        .force_close()
+        .body(body)
+        .map_into_boxed_body()
 }

@@ -7,10 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CONNECTION, RETRY_AFTER};
-use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_http::body::BoxBody;
+use actix_http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use actix_http::{HttpMessage, Payload, Request, Response, StatusCode};
 use shared::clock::Clock;
 use shared::kafka::producer::EventLog;
 use shared::signature::{Verified, verify};
@@ -50,10 +49,10 @@ pub struct Parts<L> {
 
 /// `POST /webhooks/stripe`.
 pub async fn receive<L: EventLog>(
-    parts: Data<Parts<L>>,
-    request: HttpRequest,
+    parts: &Parts<L>,
+    request: &Request,
     payload: Payload,
-) -> HttpResponse {
+) -> Response<BoxBody> {
     let started = Instant::now();
     let progress = request.conn_data::<Rc<Progress>>();
     if progress.is_some_and(|progress| progress.is_closing()) {
@@ -66,11 +65,11 @@ pub async fn receive<L: EventLog>(
         head: serving.as_ref().and_then(|serving| serving.head),
         ..Seen::default()
     };
-    let outcome = match handle(&parts, &request, payload, &mut seen).await {
+    let outcome = match handle(parts, request, payload, &mut seen).await {
         Ok(outcome) | Err(outcome) => outcome,
     };
     parts.metrics.answered(&outcome, started.elapsed());
-    parts.lines.tell(&request, &seen, &outcome);
+    parts.lines.tell(request, &seen, &outcome);
     if let Some(progress) = progress.filter(|_| outcome.closes()) {
         progress.close();
     }
@@ -80,7 +79,7 @@ pub async fn receive<L: EventLog>(
 /// How it ended at Kafka, or before.
 async fn handle<L: EventLog>(
     parts: &Parts<L>,
-    request: &HttpRequest,
+    request: &Request,
     payload: Payload,
     seen: &mut Seen,
 ) -> Result<Outcome, Outcome> {
@@ -114,7 +113,7 @@ async fn handle<L: EventLog>(
 
 fn check<L>(
     parts: &Parts<L>,
-    request: &HttpRequest,
+    request: &Request,
     body: Vec<u8>,
     now: i64,
 ) -> Result<Verified<Vec<u8>>, Outcome> {
@@ -128,9 +127,9 @@ fn check<L>(
     Ok(verified)
 }
 
-fn answer(outcome: &Outcome) -> HttpResponse {
+fn answer(outcome: &Outcome) -> Response<BoxBody> {
     let status = StatusCode::from_u16(outcome.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut response = HttpResponse::build(status);
+    let mut response = Response::build(status);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.insert_header((RETRY_AFTER, RETRY_AFTER_S.to_string()));
     }
@@ -139,7 +138,8 @@ fn answer(outcome: &Outcome) -> HttpResponse {
         response.force_close();
     }
     if status == StatusCode::OK {
-        return response.finish();
+        return response.finish().map_into_boxed_body();
     }
-    response.content_type("text/plain").body(outcome.body())
+    response.insert_header((CONTENT_TYPE, "text/plain"));
+    response.body(outcome.body()).map_into_boxed_body()
 }

@@ -12,8 +12,8 @@ mod stripe_ips;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use actix_web::HttpRequest;
-use actix_web::http::header::HeaderName;
+use actix_http::header::HeaderName;
+use actix_http::{HttpMessage, Request};
 use shared::envelope::Envelope;
 use shared::telemetry::trace_id_of;
 
@@ -69,7 +69,7 @@ impl Lines {
     }
 
     /// Tells of a request that has ended, if it is its turn.
-    pub fn tell(&self, request: &HttpRequest, seen: &Seen, outcome: &Outcome) {
+    pub fn tell(&self, request: &Request, seen: &Seen, outcome: &Outcome) {
         match outcome {
             Outcome::Accepted(_) => {
                 // Signed and unreadable is as rare as it is worth knowing.
@@ -92,7 +92,7 @@ impl Lines {
         }
     }
 
-    fn write(&self, request: &HttpRequest, seen: &Seen, outcome: &Outcome, left_out: u64) {
+    fn write(&self, request: &Request, seen: &Seen, outcome: &Outcome, left_out: u64) {
         let headers = request.headers();
         let address = self.address(request);
         let event = seen.event.as_ref().and_then(|event| event.as_ref().ok());
@@ -124,7 +124,7 @@ impl Lines {
         );
     }
 
-    fn address(&self, request: &HttpRequest) -> Option<IpAddr> {
+    fn address(&self, request: &Request) -> Option<IpAddr> {
         let peer = || Some(request.peer_addr()?.ip());
         match &self.origins.header {
             None => peer(),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix_web::web::Data;
 use ingestor::admission::Admission;
 use ingestor::body::BodyLimits;
 use ingestor::budget::Budget;
@@ -134,7 +133,7 @@ impl Stand {
         };
         let metrics = Metrics::new();
         let tally = metrics.tally();
-        let parts = Data::new(Parts {
+        let parts = Arc::new(Parts {
             log: Arc::clone(&log),
             topic: topic.to_owned(),
             secrets: Arc::new(CurrentSecrets::new(Secrets::parse(SECRET).expect("secret"))),

@@ -13,6 +13,10 @@ use tokio::sync::Semaphore;
 
 use super::client::Client;
 
+/// How long the generator sleeps at least: waking for each request would cost what is measured.
+/// What is sent late by it counts as late.
+const TICK: Duration = Duration::from_micros(500);
+
 /// When requests are sent.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::bench) enum Pace {
@@ -151,7 +155,10 @@ impl Shared {
                     .unwrap_or(Duration::from_secs(1));
                 let mut due = started;
                 while due.duration_since(started) < self.load.lasts {
-                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    let early = due.saturating_duration_since(Instant::now());
+                    if !early.is_zero() {
+                        std::thread::sleep(early.max(TICK));
+                    }
                     self.moments().push_back(due);
                     self.due.ready.add_permits(1);
                     due += pause;
