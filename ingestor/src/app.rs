@@ -87,7 +87,8 @@ async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Res
         failed = watch::until_fatal(watched) => Err(failed),
         () = reporter.tell_every(config.stats_interval) => Ok(()),
     };
-    ops.health.set_unready("kafka", "stopping");
+    // A part of its own: who looks for the brokers may still say that they are there.
+    ops.health.set_unready("listener", "stopping");
     // Graceful: no new connections, requests in flight are answered.
     handle.stop(true).await;
     running

@@ -42,8 +42,9 @@ pub async fn read(
     if announced.is_some_and(|bytes| bytes > limits.bytes) {
         return Err(Outcome::TooLarge);
     }
+    let charge = budget.open().ok_or(Outcome::NoRoom)?;
     let body = Vec::with_capacity(announced.unwrap_or(0).min(EARLY_BYTES));
-    let collected = collect(payload, body, limits.bytes, budget);
+    let collected = collect(payload, (body, charge), limits.bytes, budget);
     match tokio::time::timeout(limits.deadline, collected).await {
         Err(_elapsed) => Err(Outcome::TooSlow),
         Ok(collected) => collected,
@@ -52,11 +53,10 @@ pub async fn read(
 
 async fn collect(
     mut payload: Payload,
-    mut body: Vec<u8>,
+    (mut body, mut charge): (Vec<u8>, Charge),
     limit: usize,
     budget: &Budget,
 ) -> Result<(Vec<u8>, Charge), Outcome> {
-    let mut charge = budget.open().ok_or(Outcome::NoRoom)?;
     while let Some(chunk) = payload.next().await {
         let Ok(chunk) = chunk else {
             return Err(Outcome::Broken);
@@ -64,7 +64,7 @@ async fn collect(
         if body.len().saturating_add(chunk.len()) > limit {
             return Err(Outcome::TooLarge);
         }
-        if !charge.grow(budget, chunk.len()) {
+        if !charge.grow(budget, body.len(), chunk.len()) {
             return Err(Outcome::NoRoom);
         }
         body.extend_from_slice(&chunk);

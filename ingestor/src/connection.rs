@@ -17,6 +17,9 @@ use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// How long a connection stays after its last answer, so that the answer is read.
+pub const LINGER: Duration = Duration::from_secs(2);
+
 /// How long a connection may take between two requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -138,9 +141,14 @@ impl Timed {
             let cut_at = if self.progress.serving.get() {
                 now + self.bounds.head
             } else {
+                let since = self.progress.waits_since.get();
                 let (first, head) = (self.progress.first.get(), self.progress.head_since.get());
-                self.bounds
-                    .cut_at(first, self.progress.waits_since.get(), head)
+                if self.progress.is_closing() {
+                    // The framework would wait for the rest of a chunked body.
+                    since + LINGER
+                } else {
+                    self.bounds.cut_at(first, since, head)
+                }
             };
             if cut_at <= now {
                 return Poll::Ready(());

@@ -18,9 +18,12 @@ use actix_service::{ServiceFactoryExt, fn_service};
 use actix_web::rt::net::TcpStream;
 use shared::kafka::producer::EventLog;
 
-use crate::connection::{Bounds, Progress, Timed};
+use crate::connection::{Bounds, LINGER, Progress, Timed};
 use crate::metrics::Metrics;
 use crate::webhook::{Parts, receive};
+
+/// How long an answer may stay unread.
+const UNREAD: Duration = Duration::from_secs(15);
 
 /// Bounds of the public listener.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +84,7 @@ pub fn build<L: EventLog>(
             })
             .keep_alive(keep_alive)
             .client_request_timeout(limits.head)
-            .client_disconnect_timeout(Duration::from_secs(2))
+            .client_disconnect_timeout(LINGER)
             .on_connect_ext(move |stream: &Timed, extensions| {
                 metrics.connection(1);
                 extensions.insert(OpenConnection(metrics.clone()));
@@ -95,6 +98,8 @@ pub fn build<L: EventLog>(
             let peer = stream.peer_addr().ok();
             // Answers are small and written at once.
             stream.set_nodelay(true)?;
+            // Who never reads them is given up: the framework waits for a flush without end.
+            socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD))?;
             Ok((Timed::new(stream, bounds), Protocol::Http1, peer))
         })
         .and_then(http)

@@ -157,6 +157,10 @@ fn none<D>() -> Option<D> {
 /// [`Malformed`]: these bytes will never be readable.
 pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
     let text = depth::checked(body)?;
+    // A parser of structures takes a list for one as well.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(Malformed::NotJson { line: 1, column: 1 });
+    }
     // Most bodies are read in one pass. What that cannot hold is looked at again, in pieces.
     let top = serde_json::from_str::<Top<'_, Data>>(text)
         .or_else(|_odd| data::apart(text))

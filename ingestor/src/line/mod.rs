@@ -73,8 +73,11 @@ impl Lines {
         match outcome {
             Outcome::Accepted(_) => {
                 // Signed and unreadable is as rare as it is worth knowing.
-                let odd = matches!(seen.event, Some(Err(_)));
-                if odd && self.sample.bad(seen.at).is_some() || !odd && self.sample.good() {
+                if matches!(seen.event, Some(Err(_))) {
+                    if let Some(left_out) = self.sample.bad(seen.at) {
+                        self.write(request, seen, outcome, left_out);
+                    }
+                } else if self.sample.good() {
                     self.write(request, seen, outcome, 0);
                 }
             }
@@ -130,7 +133,7 @@ impl Lines {
             None => peer(),
             // A proxy that appends puts what it saw itself last.
             Some(name) => {
-                let named = request.headers().get(name)?.to_str().ok()?;
+                let named = request.headers().get_all(name).last()?.to_str().ok()?;
                 named.rsplit(',').next()?.trim().parse().ok()
             }
         }

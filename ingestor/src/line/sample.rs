@@ -44,10 +44,13 @@ impl Sample {
     /// Whether a request that ended badly in this second gets a line; if so, how many got none
     /// since the last that did.
     pub(super) fn bad(&self, second: i64) -> Option<u64> {
-        let second = u64::from(u32::try_from(second).unwrap_or(0)) << 32;
+        let now = u64::from(u32::try_from(second).unwrap_or(0)) << 32;
         let counted = self
             .bad
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
+                // Requests end in another order than they began: time does not go back here, or
+                // each step back would open the second again.
+                let second = now.max(state & 0xffff_ffff_0000_0000);
                 let of_this_second = state & 0xffff_ffff_0000_0000 == second;
                 let lines = if of_this_second {
                     state & 0xffff_ffff
@@ -80,6 +83,8 @@ mod tests {
         assert_eq!(sample.bad(101), Some(3));
         assert_eq!(sample.bad(101), Some(0));
         assert_eq!(sample.bad(101), None);
+        // One that began earlier and ended later opens no second again.
+        assert_eq!((sample.bad(100), sample.bad(101)), (None, None));
     }
 
     #[test]

@@ -65,6 +65,10 @@ fn each_kind_of_bad_bytes_has_its_name() {
     assert_eq!(kind(b""), "not_json");
     assert_eq!(kind(b"nonsense"), "not_json");
     assert_eq!(kind(b"[]"), "not_json");
+    assert_eq!(
+        kind(br#"["evt_1","event","x",1,null,null,true,null,{},null,null]"#),
+        "not_json"
+    );
     assert_eq!(kind(format!("{} x", event("")).as_bytes()), "not_json");
     assert_eq!(
         kind(format!("\u{feff}{}", event("")).as_bytes()),

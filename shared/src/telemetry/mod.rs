@@ -95,9 +95,11 @@ pub fn init(service: &'static str, common: &CommonArgs) -> Result<Telemetry, Tel
             .boxed(),
         LogFormat::Text => lines.boxed(),
     };
+    // The HTTP layer writes an error for each malformed request: a stranger's flood would be ours.
+    let filter = format!("actix_http::h1::dispatcher=off,{}", common.rust_log);
     tracing_subscriber::registry()
         // The filter is for the lines only: a request has its trace however little is logged.
-        .with(lines.with_filter(EnvFilter::try_new(&common.rust_log)?))
+        .with(lines.with_filter(EnvFilter::try_new(filter)?))
         .with(
             tracing_opentelemetry::layer()
                 .with_tracer(tracers.tracer(service))

@@ -39,7 +39,7 @@ pub struct BenchArgs {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
     pub runs: u64,
     /// `hurt`: seconds of overload.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(4..=600))]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(4..=240))]
     pub overload: u64,
     /// `ingest`: only with so many brokers; otherwise with one and with three.
     #[arg(long, value_parser = crate::exec::brokers)]

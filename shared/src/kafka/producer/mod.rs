@@ -350,14 +350,18 @@ impl EventLog for Producer {
         let lane = lanes.map_or(Lane::Quick, Lanes::lane);
         let began = Instant::now();
         let sent = self.enqueue(lane, record)?;
-        match tokio::time::timeout(self.deadline, sent).await {
+        let report = tokio::time::timeout(self.deadline, sent).await;
+        if let Some(lanes) = lanes {
+            // A lane that fails at once is not a quick one.
+            let waited = match &report {
+                Ok(Ok(Ok(_ack))) => began.elapsed(),
+                Ok(Ok(Err(_)) | Err(_)) | Err(_) => self.deadline,
+            };
+            lanes.reported(lane, waited);
+        }
+        match report {
             Err(_elapsed) => Err(AppendError::Deadline(self.deadline)),
-            Ok(report) => {
-                if let Some(lanes) = lanes {
-                    lanes.reported(lane, began.elapsed());
-                }
-                self.reported(report)
-            }
+            Ok(report) => self.reported(report),
         }
     }
 }
