@@ -129,7 +129,7 @@ async fn warm_up(config: &Config, ops: &Ops, producer: &Arc<Producer>) -> anyhow
             Ok(()) => {
                 let (producer, topic) = (Arc::clone(producer), config.topics.events_topic.clone());
                 let warmed =
-                    web::block(move || producer.warm(&topic, Duration::from_secs(5))).await?;
+                    web::block(move || producer.partitions(&topic, Duration::from_secs(5))).await?;
                 match warmed {
                     Ok(_partitions) => return Ok(()),
                     Err(error) => ops.health.set_unready("kafka", chain(&error)),

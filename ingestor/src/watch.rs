@@ -127,7 +127,10 @@ impl Watched {
     /// Unready while no broker answers, or while the brokers refuse what only a person can
     /// change: a balancer then asks another instance.
     fn look_for_brokers(&self) {
-        match self.producer.warm(&self.topic, Duration::from_secs(3)) {
+        match self
+            .producer
+            .partitions(&self.topic, Duration::from_secs(3))
+        {
             Ok(partitions) => {
                 self.compare(partitions);
                 match self.producer.trouble() {

@@ -172,28 +172,49 @@ impl Producer {
     }
 
     /// Fetches the topic's metadata: brokers are connected and leaders known before the first
-    /// record. Blocks up to `timeout` for each client. The topic's partitions.
+    /// record. Blocks up to `timeout` for each client. That the topic is there is not said: brokers
+    /// learn of a new one one after the other.
+    ///
+    /// # Errors
+    /// [`ConnectError::Metadata`]: nobody answered.
+    pub fn warm(&self, topic: &str, timeout: Duration) -> Result<(), ConnectError> {
+        self.described(topic, timeout).map(drop)
+    }
+
+    /// The topic's partitions, as [`Producer::warm`] finds them.
     ///
     /// # Errors
     /// [`ConnectError::Metadata`]: nobody answered, or the brokers say that the topic is not
     /// there or not ours.
-    pub fn warm(&self, topic: &str, timeout: Duration) -> Result<usize, ConnectError> {
-        let failed = |cause| ConnectError::Metadata {
+    pub fn partitions(&self, topic: &str, timeout: Duration) -> Result<usize, ConnectError> {
+        let described = self.described(topic, timeout)?;
+        described.map_err(|error| ConnectError::Metadata {
             topic: topic.to_owned(),
-            cause,
-        };
-        let mut partitions = 0;
+            cause: KafkaError::MetadataFetch(error),
+        })
+    }
+
+    /// What the brokers say of the topic: its partitions, or what is wrong with it.
+    fn described(
+        &self,
+        topic: &str,
+        timeout: Duration,
+    ) -> Result<Result<usize, RDKafkaErrorCode>, ConnectError> {
+        let mut found = Ok(0);
         for client in self.clients() {
             let metadata = client.client().fetch_metadata(Some(topic), timeout);
-            let metadata = metadata.map_err(failed)?;
+            let metadata = metadata.map_err(|cause| ConnectError::Metadata {
+                topic: topic.to_owned(),
+                cause,
+            })?;
             for described in metadata.topics() {
-                if let Some(error) = described.error() {
-                    return Err(failed(KafkaError::MetadataFetch(error.into())));
-                }
-                partitions = described.partitions().len();
+                found = match described.error() {
+                    Some(error) => Err(error.into()),
+                    None => found.map(|_| described.partitions().len()),
+                };
             }
         }
-        Ok(partitions)
+        Ok(found)
     }
 
     fn clients(&self) -> impl Iterator<Item = &ThreadedProducer<Reports>> {
