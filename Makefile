@@ -10,7 +10,7 @@ TESTBED := target/release/testbed
 # One place for what is built, whatever the caller's environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help deps build python node nginx test demo up down histories bench lint
+.PHONY: help deps build python node wrk nginx test demo up down histories bench lint
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,7 +74,16 @@ down: ## stop what `make up` started
 histories: ## made-up lives of Stripe objects, folded in any order: how often Stripe must be asked
 	$(CARGO) test --release --locked --quiet -p shared --test it -- ten_thousand_histories --nocapture
 
-bench: build ## the benchmarks beside the floors, as a table and .bookend/bench.json
+# The load generator is judged by an outside one.
+wrk:
+	@command -v wrk >/dev/null || { \
+	  echo "installing wrk"; \
+	  [ "$$(id -u)" = 0 ] || { echo "the benchmark needs wrk: install it, or run as root" >&2; exit 1; }; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends wrk; \
+	}
+
+bench: build wrk ## the benchmarks beside the floors, as a table and .bookend/bench.json
 	$(TESTBED) bench
 
 # What a check needs is installed into .bookend/tools, by name and version.

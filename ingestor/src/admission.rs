@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Longest wait for a place.
-const QUEUE_WAIT: Duration = Duration::from_millis(250);
+const QUEUE_WAIT: Duration = Duration::from_millis(150);
 /// Acknowledgements that take longer than this on average are late.
-const LATE: Duration = Duration::from_millis(350);
+const LATE: Duration = Duration::from_millis(200);
 /// How often the limit is thought over.
 const WINDOW: Duration = Duration::from_millis(100);
 /// Places that are always there: a broker that comes back must be noticed.
@@ -187,14 +187,14 @@ mod tests {
 
     #[test]
     fn the_limit_shrinks_when_acknowledgements_are_late_and_never_below_the_fewest() {
-        assert_eq!(next_limit(1000, window(351, true), 1024), 700);
+        assert_eq!(next_limit(1000, window(201, true), 1024), 700);
         assert_eq!(next_limit(17, window(4500, true), 1024), FEWEST);
         assert_eq!(next_limit(4, window(4500, true), 4), 4);
     }
 
     #[test]
     fn the_limit_grows_only_when_it_is_used_up_and_never_above_the_most() {
-        assert_eq!(next_limit(100, window(350, true), 1024), 125);
+        assert_eq!(next_limit(100, window(200, true), 1024), 125);
         assert_eq!(next_limit(100, window(1, false), 1024), 100);
         assert_eq!(next_limit(1000, window(1, true), 1024), 1024);
     }

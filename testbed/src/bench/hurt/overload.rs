@@ -19,7 +19,7 @@ const LINE: Duration = Duration::from_millis(10);
 /// How much more than capacity is sent.
 const TIMES: f64 = 20.0;
 /// Connections of the senders.
-const CONNECTIONS: usize = 3_000;
+const CONNECTIONS: usize = 1_500;
 
 pub(super) fn run(dir: &Path, proxy: &Proxy, lasts: Duration) -> anyhow::Result<Vec<Verdict>> {
     let (service, address) = ingestor(dir, &proxy.address().to_string())?;

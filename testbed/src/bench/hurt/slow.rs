@@ -114,7 +114,10 @@ pub(super) fn run(dir: &Path, brokers: &str) -> anyhow::Result<Vec<Verdict>> {
     let cut = counted.cut.load(Ordering::Relaxed);
     let longest = count(counted.longest_ms()) / 1_000.0;
     runtime.shutdown_background();
-    println!("{cut} were cut, {open} connections open at the end");
+    println!(
+        "{cut} were cut, {open} connections open at the end; honest ones {:?}",
+        answers.by_status
+    );
     Ok(vec![
         Verdict::below(
             "slow clients: p99 of the honest, ms",

@@ -10,6 +10,7 @@ pub mod floor;
 pub(super) mod load;
 pub(super) mod report;
 pub(super) mod requests;
+mod wrk;
 
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,9 @@ impl Ingest {
                 "half": half.as_ref().map(report::json), "verdicts": of_cell}));
             verdicts.extend(of_cell);
         }
+        if nodes == 1 {
+            verdicts.extend(outside_check(&candidates, dir.path())?);
+        }
         let steady = self.steady(nodes, &candidates)?;
         verdicts.extend(steady.clone());
         drop(candidates);
@@ -138,6 +142,26 @@ impl Ingest {
         }
         Ok(verdicts)
     }
+}
+
+/// `wrk` and our own generator upon the same handler: of the same order of magnitude.
+fn outside_check(candidates: &[Candidate], dir: &std::path::Path) -> anyhow::Result<Vec<Verdict>> {
+    let Some(answer) = candidates.iter().find(|one| one.who == Who::Answer) else {
+        return Ok(Vec::new());
+    };
+    let cell = Cell::usual(64);
+    let bodies = cell.bodies();
+    let ours = measure(cell, answer, &bodies, Pace::Saturate, LASTS)?.rate;
+    let theirs = wrk::rate(answer.address, cell.connections, &bodies, dir)?;
+    println!("\nthe same handler, loaded by us {ours:.0}/s, by wrk {theirs:.0}/s");
+    let verdicts = vec![
+        Verdict::at_least("our generator over wrk", ours / theirs, 0.3),
+        Verdict::below("our generator over wrk", ours / theirs, 3.0),
+    ];
+    for verdict in &verdicts {
+        println!("{verdict}");
+    }
+    Ok(verdicts)
 }
 
 /// From the process's start until `/readyz` answers 200.
