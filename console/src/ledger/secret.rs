@@ -2,11 +2,12 @@
 //!
 //! The ledger holds one copy of each event: where two endpoints deliver the same events, the copy
 //! that came first says which secret verified it. Rows are found by the block range index on
-//! `received_at`, so that an answer costs what the asked time costs, not what the ledger holds.
+//! `received_at`, so that an answer costs what the asked time costs, not what the ledger holds; but
+//! for [`ever`], which no index answers.
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{BigInt, Bool, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 
 use super::{MOST_ROWS, rows};
@@ -66,4 +67,41 @@ pub(crate) fn seen_since(
     .bind::<Text, _>(name);
     let found: Vec<Seen> = rows(db, "looking for a signing secret", query)?;
     Ok(found.iter().any(|row| row.seen))
+}
+
+/// Whether any other secret verified a webhook received since then.
+pub(crate) fn other_since(
+    db: &mut PgConnection,
+    name: &str,
+    since: DateTime<Utc>,
+) -> Result<bool, Failure> {
+    let query = sql_query(
+        "SELECT EXISTS (SELECT FROM events
+             WHERE received_at >= $1 AND verified_by <> $2 AND source = 'webhook') AS seen",
+    )
+    .bind::<Timestamptz, _>(since)
+    .bind::<Text, _>(name);
+    let found: Vec<Seen> = rows(db, "looking for other signing secrets", query)?;
+    Ok(found.iter().any(|row| row.seen))
+}
+
+#[derive(QueryableByName)]
+struct Named {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// Those of these names whose secret verified a webhook, whenever that was. Reads the whole ledger
+/// for each that verified none: ask only about those of which nothing else is known.
+///
+/// # Errors
+/// The database's, and that it took too long.
+pub(crate) fn ever(db: &mut PgConnection, names: &[&str]) -> Result<Vec<String>, Failure> {
+    let query = sql_query(
+        "SELECT name FROM unnest($1) AS name
+         WHERE EXISTS (SELECT FROM events WHERE verified_by = name AND source = 'webhook')",
+    )
+    .bind::<Array<Text>, _>(names);
+    let found: Vec<Named> = rows(db, "looking for signing secrets at any age", query)?;
+    Ok(found.into_iter().map(|row| row.name).collect())
 }

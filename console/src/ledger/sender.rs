@@ -71,6 +71,21 @@ pub(crate) fn endpoints(db: &mut PgConnection, all: bool) -> Result<Vec<Endpoint
     rows(db, "reading the endpoints", query)
 }
 
+#[derive(QueryableByName)]
+struct Gone {
+    #[diesel(sql_type = Timestamptz)]
+    gone_at: DateTime<Utc>,
+}
+
+/// When the reconciler saw that this endpoint was gone, if it did.
+pub(crate) fn gone_at(db: &mut PgConnection, id: &str) -> Result<Option<DateTime<Utc>>, Failure> {
+    let query =
+        sql_query("SELECT gone_at FROM webhook_endpoints WHERE id = $1 AND gone_at IS NOT NULL")
+            .bind::<Text, _>(id);
+    let found: Vec<Gone> = rows(db, "reading when the endpoint went", query)?;
+    Ok(found.first().map(|row| row.gone_at))
+}
+
 /// Alarms, the oldest first; with `all` those that are over, too.
 pub(crate) fn alarms(db: &mut PgConnection, all: bool) -> Result<Vec<AlarmRow>, Failure> {
     let query = sql_query(

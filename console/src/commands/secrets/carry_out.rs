@@ -18,8 +18,10 @@ use crate::commands::second;
 use crate::database::Writer;
 use crate::endpoint::{Listed, Made, StripeError};
 use crate::failure::Failure;
-use crate::ledger::secret;
+use crate::ingestors::Told;
+use crate::ledger::{secret, sender};
 use crate::roll::decide::{REPLACES, Stage, Step, World, created, widened};
+use crate::roll::judge::{Silence, stays};
 
 /// How often is looked for what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -48,19 +50,21 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// Goes on until all is done; the world as it is then.
     pub(super) fn go_on(&mut self) -> Result<World, Failure> {
-        let (mut loaded, mut seen, mut accepted) = (false, false, false);
+        let (mut loaded, mut seen, mut accepted, mut silent) = (false, false, false, false);
         loop {
             self.not_interrupted()?;
             let mut world = self.parts.look(self.args)?;
             (world.loaded, world.seen) = (loaded, seen);
             self.done.new_endpoint = world.new_id().map(str::to_owned);
-            // Not where it was widened: a process that was killed just then has not written it down.
-            if let Some(new) = world.delivering().filter(|_| !accepted) {
+            let step = world.next().map_err(|refusal| refused(&refusal))?;
+            let widens = matches!(step, Step::Widen { .. });
+            // Not where it was widened: a process that was killed just then has not written it
+            // down. Nor where it is about to be: what it lacks would be accepted.
+            if let Some(new) = world.delivering().filter(|_| !accepted && !widens) {
                 self.writer
                     .run("endpoint_accept", |db| books::accept(db, &new.url, new))?;
                 accepted = true;
             }
-            let step = world.next().map_err(|refusal| refused(&refusal))?;
             match &step {
                 Step::Discard { id } => self.discard(id)?,
                 Step::Create => {
@@ -71,7 +75,10 @@ impl Run<'_> {
                     self.load(id)?;
                     loaded = true;
                 }
-                Step::Widen { id } => self.widen(&world, id)?,
+                Step::Widen { id } => {
+                    self.widen(&world, id)?;
+                    accepted = false;
+                }
                 Step::See { id, since } => {
                     self.see(id, *since)?;
                     seen = true;
@@ -79,6 +86,12 @@ impl Run<'_> {
                 Step::Overlap { until } => self.overlap(*until)?,
                 Step::Disable => self.disable(&world)?,
                 Step::Delete => self.delete(&world)?,
+                Step::Forget { name } if !silent => {
+                    self.wait_for_silence(name)?;
+                    silent = true;
+                    // It took minutes: the new endpoint may no longer be what it was.
+                    continue;
+                }
                 Step::Forget { name } => self.forget(name)?,
                 Step::Done => {
                     self.retire()?;
@@ -131,21 +144,11 @@ impl Run<'_> {
     }
 
     fn keep(&self, id: &str, secret: &Secret) -> Result<(), Failure> {
-        let secrets = self.parts.file.read()?;
-        let secrets = secrets.with(id, secret.expose_secret());
-        let secrets = secrets.map_err(|error| Failure::Undone {
-            what: format!("the secret that Stripe told cannot be taken: {error}"),
-        })?;
-        self.write(&secrets)
-    }
-
-    fn write(&self, secrets: &shared::signature::Secrets) -> Result<(), Failure> {
-        let written = self.parts.file.replace(secrets);
-        written.map_err(|error| Failure::Undone {
-            what: format!(
-                "{} could not be written and is as before: {error}; roll again",
-                self.parts.file.path().display()
-            ),
+        self.parts.file.rewrite(|now| {
+            let more = now.with(id, secret.expose_secret());
+            more.map_err(|error| Failure::Undone {
+                what: format!("the secret that Stripe told cannot be taken: {error}"),
+            })
         })
     }
 
@@ -180,11 +183,22 @@ impl Run<'_> {
         }
     }
 
+    /// Once more where somebody has taken types away meanwhile, or Stripe does not list them yet:
+    /// not at once, and not for ever.
     fn widen(&self, world: &World, id: &str) -> Result<(), Failure> {
+        let widened_before = self.done.steps.iter().filter(|one| **one == Stage::Widen);
+        let number = widened_before.count();
+        if number > 0 {
+            self.pause(&format!(
+                "{id} lacks types of {}, though it was subscribed to them; roll again",
+                world.endpoint
+            ))?;
+        }
         let old = old(world)?;
         let name = world.old_name().map_err(|refusal| refused(&refusal))?;
         let form = widened(old, &name, SystemClock.now().timestamp());
-        let key = format!("{}-widen", self.action.id);
+        // The time is in the form: a key that was used stands for another one.
+        let key = format!("{}-widen-{number}", self.action.id);
         let made = self.parts.client.write(Some(id), &form, &key);
         made.map(drop)
             .map_err(stripe("subscribing the new endpoint"))
@@ -199,8 +213,7 @@ impl Run<'_> {
                 .writer
                 .read("roll_see", |db| secret::seen_since(db, id, from))?;
             let told = self.parts.ingestors.ask().unwrap_or_default();
-            let verified =
-                |told: &crate::ingestors::Told| told.get(id).is_some_and(|used| used.verified > 0);
+            let verified = |told: &Told| told.get(id).is_some_and(|used| used.verified > 0);
             if in_ledger || told.iter().any(verified) {
                 return Ok(());
             }
@@ -248,30 +261,57 @@ impl Run<'_> {
         self.retire()
     }
 
-    /// Takes the old secret out of the file, once it has verified nothing for a while: one that
-    /// still does belongs to another endpoint, too.
-    fn forget(&mut self, name: &str) -> Result<(), Failure> {
-        let quiet = TimeDelta::from_std(self.args.settle).unwrap_or_default();
-        loop {
-            let from: DateTime<Utc> = SystemClock.now() - quiet;
-            let signs = self
-                .writer
-                .read("roll_forget", |db| secret::seen_since(db, name, from))?;
-            if !signs {
-                break;
-            }
+    /// Waits until the old secret alone has verified nothing for a while: one that still does
+    /// belongs to another endpoint, too.
+    fn wait_for_silence(&mut self, name: &str) -> Result<(), Failure> {
+        let id = &self.args.endpoint;
+        let began = SystemClock.now();
+        let gone = self
+            .writer
+            .read("roll_gone", |db| sender::gone_at(db, id))?
+            .map_or(began, |at| at.min(began));
+        while let Some(stays) = stays(&self.silence(name, gone)?) {
             self.pause(&format!(
-                "the old endpoint is gone, and the secret {name} still verifies: it stays in the \
-                 file, another endpoint may have it"
+                "the old endpoint is gone, and its secret {name} stays in the file: {}; roll again",
+                stays.as_str()
             ))?;
         }
-        let secrets = self.parts.file.read()?;
-        let Some(secrets) = secrets.without(name) else {
-            return Err(Failure::Undone {
+        Ok(())
+    }
+
+    fn forget(&self, name: &str) -> Result<(), Failure> {
+        self.parts.file.rewrite(|now| {
+            now.without(name).ok_or_else(|| Failure::Undone {
                 what: format!("{name} is the only secret in the file: it stays"),
-            });
+            })
+        })
+    }
+
+    /// What is known now of the old endpoint's secret, its endpoint being gone since then.
+    fn silence(&mut self, name: &str, gone: DateTime<Utc>) -> Result<Silence, Failure> {
+        let (now, settle) = (SystemClock.now(), self.args.settle);
+        let from = now - TimeDelta::from_std(settle).unwrap_or_default();
+        let (in_ledger, others) = self.writer.read("roll_forget", |db| {
+            let signs = secret::seen_since(db, name, from)?;
+            Ok((signs, secret::other_since(db, name, gone)?))
+        })?;
+        // None is named: the ledger's word must do.
+        let told = self.parts.ingestors.ask().ok();
+        let used = |told: &Told| told.get(name).map_or(0, |used| used.last_seen);
+        let signs_since = |told: &Told| {
+            let mut all = told.iter();
+            all.any(|(other, used)| other != name && used.last_seen > gone.timestamp())
         };
-        self.write(&secrets)
+        Ok(Silence {
+            now,
+            gone,
+            settle,
+            in_ledger,
+            at_ingestors: told
+                .as_ref()
+                .map(|all| all.iter().map(used).max().unwrap_or(0)),
+            others: others || told.iter().flatten().any(signs_since),
+        })
     }
 
     /// The old endpoint is none of ours any more.

@@ -1,7 +1,7 @@
 //! `bookend secrets roll`: shown, or begun, carried out as far as the time goes, and noted.
 //!
 //! *Invariant:* the action is on record before Stripe is asked to change anything, and one process
-//! at a time rolls an endpoint: it holds the endpoint's advisory lock while its connection lives.
+//! at a time rolls anything: it holds the rolls' advisory lock while its connection lives.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ use crate::roll::Watched;
 use crate::roll::decide::{Refusal, Stage, Step, World};
 
 const VERB: &str = "secrets roll";
+/// One for all endpoints: two of them may have their secrets in one file.
+const LOCK: &str = "a roll of a signing secret";
 /// How long a roll may take where nobody said.
 const DEFAULT_LIMIT: Duration = Duration::from_mins(10);
 /// Longest wait for one answer of Stripe's.
@@ -118,6 +120,7 @@ pub(super) fn refused(refusal: &Refusal) -> Failure {
         Refusal::Disabled(_)
         | Refusal::Several(_)
         | Refusal::OtherFile(_)
+        | Refusal::NewDisabled(_)
         | Refusal::OldIsGone(_)
         | Refusal::WhichSecret(_)
         | Refusal::NoSuchSecret(_) => Failure::Precondition { what },
@@ -140,7 +143,7 @@ fn execute(
     let mut run = guarded(&attempt, global.timeout, || {
         let mut writer = Writer::connect(global.timeout)?;
         writer.run("may_act", may_act)?;
-        writer.run("roll_hold", |db| hold(db, &lock_name(&args.endpoint)))?;
+        writer.run("roll_hold", |db| hold(db, LOCK))?;
         let parts = Parts::new(args, client)?;
         parts.file.try_replacing()?;
         let world = parts.look(args)?;
@@ -189,10 +192,6 @@ fn finish(run: &mut Run<'_>, outcome: &Result<World, Failure>) -> Result<(), Fai
         }
         (noted, _) => noted,
     }
-}
-
-fn lock_name(endpoint: &str) -> String {
-    format!("the roll of {endpoint}")
 }
 
 fn stages(world: &World) -> Result<Vec<Stage>, Failure> {

@@ -52,6 +52,8 @@ struct Sources {
     endpoints: BTreeMap<String, EndpointRow>,
     configured: Option<Vec<String>>,
     told: Option<Vec<Told>>,
+    /// Names that verified something before the time that was asked for.
+    earlier: Vec<String>,
     /// Seconds since 1970.
     now: i64,
 }
@@ -71,15 +73,18 @@ pub(super) fn run(global: &Global, args: &SecretsStatus) -> Result<(), Failure> 
         Ok((secret::since(db, since)?, sender::endpoints(db, true)?))
     })?;
     let endpoints = endpoints.into_iter().map(|row| (row.id.clone(), row));
+    let mut sources = Sources {
+        ledger,
+        endpoints: endpoints.collect(),
+        configured,
+        told,
+        earlier: Vec::new(),
+        now: now.timestamp(),
+    };
+    sources.earlier = earlier(global, &sources)?;
     let answer = Answer {
         since,
-        secrets: together(&Sources {
-            ledger,
-            endpoints: endpoints.collect(),
-            configured,
-            told,
-            now: now.timestamp(),
-        }),
+        secrets: together(&sources),
     };
     if answer.secrets.is_empty() {
         return Err(Failure::NothingMatched {
@@ -95,14 +100,43 @@ pub(super) fn run(global: &Global, args: &SecretsStatus) -> Result<(), Failure> 
     }
 }
 
-/// One row for each name that any source knows, those of the ledger first.
-fn together(sources: &Sources) -> Vec<Shown> {
+/// Which of the names that nothing else is known of ever verified something. That takes long in a
+/// large ledger; where it takes too long, none is known to have.
+fn earlier(global: &Global, sources: &Sources) -> Result<Vec<String>, Failure> {
+    let mut unseen = names(sources);
+    unseen.retain(|name| !has_verified(sources, name));
+    if unseen.is_empty() {
+        return Ok(unseen.into_iter().map(str::to_owned).collect());
+    }
+    match read(global.timeout, "secrets_ever", |db| {
+        secret::ever(db, &unseen)
+    }) {
+        Err(Failure::TimedOut { limit }) => {
+            let limit = humantime::format_duration(limit);
+            eprintln!(
+                "bookend: whether {} ever verified anything was not found out within {limit}",
+                unseen.join(", ")
+            );
+            Ok(Vec::new())
+        }
+        found => found,
+    }
+}
+
+/// Every name that any source knows, those of the ledger first.
+fn names(sources: &Sources) -> Vec<&str> {
     let mut names: Vec<&str> = sources.ledger.iter().map(|row| row.name.as_str()).collect();
     names.extend(sources.configured.iter().flatten().map(String::as_str));
     let told = sources.told.iter().flatten();
     names.extend(told.flat_map(BTreeMap::keys).map(String::as_str));
     let mut known = BTreeSet::new();
     names.retain(|name| known.insert(*name));
+    names
+}
+
+/// One row for each name.
+fn together(sources: &Sources) -> Vec<Shown> {
+    let names = names(sources);
     let signing: BTreeSet<&str> = names
         .iter()
         .copied()
@@ -110,8 +144,26 @@ fn together(sources: &Sources) -> Vec<Shown> {
         .collect();
     names
         .iter()
-        .map(|name| one(sources, name, &signing, names.len() == 1))
+        .map(|name| one(sources, name, &signing, is_only(sources, name, &names)))
         .collect()
+}
+
+/// Whether no other could stay: of those that are configured, where that is known, else of those
+/// that the ingestors have, else of all names that were heard of.
+fn is_only(sources: &Sources, name: &str, all: &[&str]) -> bool {
+    match (&sources.configured, &sources.told) {
+        (Some(configured), _) => configured.iter().all(|other| other == name),
+        (None, Some(told)) => told.iter().flat_map(BTreeMap::keys).all(|one| one == name),
+        (None, None) => all.iter().all(|other| *other == name),
+    }
+}
+
+/// Whether it is known to have verified something.
+fn has_verified(sources: &Sources, name: &str) -> bool {
+    let mut told = sources.told.iter().flatten();
+    sources.ledger.iter().any(|row| row.name == name)
+        || sources.earlier.iter().any(|known| known == name)
+        || told.any(|told| told.get(name).is_some_and(|used| used.last_seen > 0))
 }
 
 /// Whether it verified something in the last day; the ingestors' own word counts as well.
@@ -142,6 +194,7 @@ fn one(sources: &Sources, name: &str, signing: &BTreeSet<&str>, is_only: bool) -
         signs: signing.contains(name),
         enabled: there,
         others_sign: signing.iter().any(|other| *other != name),
+        ever: has_verified(sources, name),
         is_only,
     });
     Shown {
@@ -202,4 +255,70 @@ fn table(rows: &[Shown]) -> String {
             ]
         }),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingestors::Used;
+
+    fn row(name: &str, last_day: i64) -> SecretRow {
+        SecretRow {
+            name: name.to_owned(),
+            last_hour: 0,
+            last_day,
+            first_seen: DateTime::UNIX_EPOCH,
+            last_seen: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn sources(ledger: &[(&str, i64)], configured: Option<&[&str]>) -> Sources {
+        let names = |all: &[&str]| all.iter().map(|&name| name.to_owned()).collect();
+        Sources {
+            ledger: ledger.iter().map(|(name, day)| row(name, *day)).collect(),
+            endpoints: BTreeMap::new(),
+            configured: configured.map(names),
+            told: None,
+            earlier: Vec::new(),
+            now: 1_000_000,
+        }
+    }
+
+    fn advice(sources: &Sources, name: &str) -> Removable {
+        let all = together(sources);
+        all.iter().find(|one| one.name == name).unwrap().removable
+    }
+
+    #[test]
+    fn a_secret_that_never_verified_anything_is_not_said_to_be_removable() {
+        let mut all = sources(&[("main", 5)], Some(&["main", "added"]));
+        assert_eq!(advice(&all, "added"), Removable::Unknown);
+        all.earlier = vec!["added".to_owned()];
+        assert_eq!(advice(&all, "added"), Removable::Yes, "months ago");
+        all.earlier.clear();
+        let told = |last_seen| {
+            let used = Used {
+                verified: 0,
+                last_seen,
+            };
+            Some(vec![Told::from([("added".to_owned(), used)])])
+        };
+        all.told = told(0);
+        assert_eq!(advice(&all, "added"), Removable::Unknown, "just loaded");
+        all.told = told(1);
+        assert_eq!(advice(&all, "added"), Removable::Yes, "long ago, there");
+    }
+
+    #[test]
+    fn the_only_one_that_is_configured_stays_whatever_the_ledger_remembers() {
+        let ledger = [("gone", 5), ("main", 0)];
+        let all = sources(&ledger, Some(&["main"]));
+        assert_eq!(advice(&all, "main"), Removable::No, "the only one");
+        let two = sources(&ledger, Some(&["main", "new"]));
+        assert_eq!(advice(&two, "main"), Removable::Yes);
+        let mut loaded = sources(&ledger, None);
+        assert_eq!(advice(&loaded, "main"), Removable::Yes);
+        loaded.told = Some(vec![Told::from([("main".to_owned(), Used::default())])]);
+        assert_eq!(advice(&loaded, "main"), Removable::No, "all that is loaded");
+    }
 }

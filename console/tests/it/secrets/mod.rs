@@ -164,6 +164,24 @@ impl Setup {
         list["data"].as_array().unwrap().clone()
     }
 
+    /// Somebody changes an endpoint at Stripe.
+    fn write(&self, id: &str, form: &'static str) {
+        let url = format!("{}/v1/webhook_endpoints/{id}", self.stripe.url());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let status = runtime.block_on(async {
+            let request = reqwest::Client::new()
+                .post(url)
+                .bearer_auth(self.stripe.api_key())
+                .header("Content-Type", "application/x-www-form-urlencoded")
+                .body(form);
+            request.send().await.unwrap().status()
+        });
+        assert_eq!(status, 200);
+    }
+
     /// The endpoints that replace the first.
     fn new_ones(&self) -> Vec<Value> {
         let mut all = self.listed();

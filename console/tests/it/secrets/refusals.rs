@@ -30,7 +30,11 @@ fn what_cannot_be_rolled_is_refused_before_anything_is_done() {
         .execute(&[])
         .failed(6, "--old-secret one of: main, second");
     unchanged(&setup);
-    let recorded = "secrets roll denied, secrets roll denied";
+    std::fs::write(setup.file(), text.replace("main=", "")).unwrap();
+    setup.execute(&[]).failed(6, "have no name");
+    std::fs::write(setup.file(), &text).unwrap();
+    unchanged(&setup);
+    let recorded = "secrets roll denied, secrets roll denied, secrets roll denied";
     assert_eq!(setup.ledger.actions(), recorded);
 }
 
@@ -47,7 +51,7 @@ fn a_link_as_in_a_kubernetes_mount_is_never_written_over() {
 }
 
 #[test]
-fn who_may_only_look_is_refused_with_4_and_one_roll_at_a_time_is_carried_out() {
+fn who_may_only_look_is_refused_with_4_and_one_roll_at_a_time_is_carried_out_of_any_endpoint() {
     let setup = Setup::new();
     let all = setup.roll(&["--execute", "--reason", "x"]);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
@@ -62,6 +66,9 @@ fn who_may_only_look_is_refused_with_4_and_one_roll_at_a_time_is_carried_out() {
     });
     setup
         .execute(&[])
+        .failed(6, "is being carried out by another process");
+    setup
+        .execute(&["--endpoint", "we_another"])
         .failed(6, "is being carried out by another process");
     child.kill().unwrap();
     child.wait().unwrap();

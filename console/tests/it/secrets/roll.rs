@@ -215,3 +215,62 @@ fn the_overlap_is_not_waited_for_beyond_the_time_and_the_same_command_goes_on() 
     assert_rolled(&setup);
     setup.assert_nothing_refused();
 }
+
+#[test]
+fn the_old_secret_stays_while_nothing_else_is_verified_and_goes_when_something_is() {
+    let (setup, stop) = (Setup::new(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let _load = Load::start(scope, &setup, &stop);
+        // Made, widened, disabled, removed: the last answer does not come.
+        withhold(&setup, 4);
+        killed_when(
+            &setup,
+            &["--overlap", "0s"],
+            "the old one is removed",
+            |setup| setup.listed().iter().all(|one| one["id"] != OLD),
+        );
+    });
+    eventually(PATIENCE, "everything is delivered", || {
+        setup.stripe.is_idle()
+    });
+    let answer = setup.execute(&["--timeout", "9s"]);
+    answer.failed(124, "nothing was verified by another one since");
+    let names = setup.names();
+    assert!(names.len() == 2 && names[0] == "main", "{names:?}");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _load = Load::start(scope, &setup, &stop);
+        let answer = setup.execute(&["-o", "json"]);
+        assert_eq!(answer.code, 0, "{answer:?}");
+        assert_eq!(answer.json()["steps"], json!(["forget"]), "{answer:?}");
+    });
+    assert_rolled(&setup);
+    setup.assert_nothing_refused();
+}
+
+#[test]
+fn the_old_endpoint_stays_while_the_new_one_is_disabled_or_lacks_types() {
+    let (setup, stop) = (Setup::new(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let _load = Load::start(scope, &setup, &stop);
+        let answer = setup.execute(&["--overlap", "24h"]);
+        answer.failed(124, "both endpoints deliver until");
+        let id = setup.new_ones()[0]["id"].as_str().unwrap().to_owned();
+        setup.write(&id, "disabled=true");
+        let answer = setup.execute(&["--overlap", "0s"]);
+        answer.failed(6, &format!("{id}, which replaces it, is not enabled"));
+        assert!(setup.listed().iter().any(|one| one["id"] == OLD));
+        setup.write(&id, "disabled=false&enabled_events[0]=customer.created");
+        let answer = setup.execute(&["--overlap", "0s", "-o", "json"]);
+        assert_eq!(answer.code, 0, "{answer:?}");
+        assert_eq!(answer.json()["steps"][0], "widen", "{answer:?}");
+    });
+    assert_rolled(&setup);
+    setup.assert_nothing_refused();
+    let lacking = "SELECT count(*) FROM webhook_endpoints WHERE accepted_events <> '{*}'";
+    assert_eq!(
+        setup.ledger.text(lacking),
+        "0",
+        "what it lacked is accepted"
+    );
+}

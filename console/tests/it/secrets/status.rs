@@ -75,8 +75,15 @@ fn each_secret_shows_what_it_verified_and_only_a_silent_one_may_go() {
     let json = status(&ledger, &[], Some(&configured));
     assert_eq!(of(&json, "idle")["last_seen"], Value::Null);
     assert_eq!(of(&json, "idle")["configured"], true);
-    assert_eq!(of(&json, "idle")["removable"], "yes");
+    assert_eq!(of(&json, "idle")["removable"], "unknown", "it may be new");
     assert_eq!(json["secrets"].as_array().unwrap().len(), 2, "{json:#}");
+    let configured = format!("new={SECRET},old={OTHER_SECRET}");
+    let json = status(&ledger, &["--since", "1h"], Some(&configured));
+    let old = of(&json, "old");
+    assert_eq!(old["removable"], "yes", "it verified before: {old:#}");
+    let json = status(&ledger, &[], Some(&format!("old={SECRET}")));
+    let old = of(&json, "old");
+    assert_eq!(old["removable"], "no", "no other is configured: {old:#}");
 }
 
 #[test]
