@@ -1,9 +1,9 @@
 //! How many verified events may wait for Kafka at once: as many as are acknowledged in time.
 //!
 //! When the brokers cannot keep up, more waiting makes every answer late and none sooner. So the
-//! number follows the acknowledgements: it shrinks when they are late and grows when it is used
-//! up and they are not (additive increase and multiplicative decrease, as congestion control
-//! does). Who finds no place within [`QUEUE_WAIT`] is told to send again.
+//! number follows the acknowledgements: it shrinks by a third when they are late, and grows by a
+//! quarter when it is used up and they are not. Who finds no place within [`QUEUE_WAIT`] is told to
+//! send again.
 //!
 //! Invariants: at most `most` events wait or are served; only who is verified takes a place, so a
 //! flood of forged requests takes none. What the next limit is, is decided by [`next_limit`].
@@ -20,6 +20,9 @@ const QUEUE_WAIT: Duration = Duration::from_millis(150);
 const LATE: Duration = Duration::from_millis(200);
 /// How often the limit is thought over.
 const WINDOW: Duration = Duration::from_millis(100);
+/// Acknowledgements that a window needs to be judged: the first one after a start is slow (the
+/// producer asks for its id), and says nothing of the brokers.
+const ENOUGH: u32 = 8;
 /// Places that are always there: a broker that comes back must be noticed.
 const FEWEST: usize = 16;
 /// Places at the start.
@@ -146,7 +149,7 @@ impl Admission {
         let mut state = self.state();
         state.window.acks = state.window.acks.saturating_add(1);
         state.window.waited = state.window.waited.saturating_add(waited);
-        if state.began.elapsed() >= WINDOW {
+        if state.began.elapsed() >= WINDOW && state.window.acks >= ENOUGH {
             state.limit = next_limit(state.limit, state.window, self.most);
             state.window = Window::default();
             state.began = Instant::now();
@@ -213,6 +216,18 @@ mod tests {
         });
         assert_eq!(blocked.await, Some(None));
         assert_eq!(admission.with_place(async { 7 }).await, Some(7));
+    }
+
+    #[test]
+    fn one_slow_acknowledgement_is_no_reason_to_shrink() {
+        let admission = Admission::new(1024);
+        admission.state().began = Instant::now() - WINDOW;
+        for _ in 1..ENOUGH {
+            admission.left(Duration::from_secs(1));
+        }
+        assert_eq!(admission.limit(), AT_FIRST);
+        admission.left(Duration::from_secs(1));
+        assert!(admission.limit() < AT_FIRST);
     }
 
     #[tokio::test]
