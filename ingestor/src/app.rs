@@ -56,14 +56,17 @@ async fn serve(config: &Config, ops: &Ops, listener: TcpListener) -> anyhow::Res
     let metrics = Metrics::new();
     let secrets = Arc::new(CurrentSecrets::new(config.secrets.clone()));
     crate::metrics::observe_secrets(&secrets);
+    let budget = Budget::new(config.inflight_bytes);
+    let admission = Arc::new(Admission::new(config.max_in_flight));
+    crate::metrics::observe_room(&budget, &admission);
     let parts = Arc::new(Parts {
         log: Arc::clone(&producer),
         topic: config.topics.events_topic.clone(),
         secrets: Arc::clone(&secrets),
         clock: Arc::new(SystemClock),
         limits: config.body,
-        budget: Budget::new(config.inflight_bytes),
-        admission: Arc::new(Admission::new(config.max_in_flight)),
+        budget,
+        admission,
         lines: Lines::new(config.rates, config.origins.clone()),
         metrics: metrics.clone(),
     });

@@ -7,6 +7,8 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, UpDownCounter};
 
+use crate::admission::Admission;
+use crate::budget::Budget;
 use crate::outcome::Outcome;
 use crate::secrets::CurrentSecrets;
 use crate::tally::Tally;
@@ -114,6 +116,27 @@ pub fn observe_secrets(secrets: &Arc<CurrentSecrets>) {
             for one in counted.used() {
                 seen.observe(one.last_seen, &label(one.name));
             }
+        })
+        .build();
+}
+
+/// Declares how much room there is for events on their way.
+pub fn observe_room(budget: &Budget, admission: &Arc<Admission>) {
+    let meter = opentelemetry::global::meter("bookend");
+    let budget = budget.clone();
+    meter
+        .u64_observable_gauge("bookend_ingestor_held_bytes")
+        .with_description("Bytes held by bodies being read and by records of the producer.")
+        .with_callback(move |seen| {
+            seen.observe(u64::try_from(budget.held()).unwrap_or(u64::MAX), &[]);
+        })
+        .build();
+    let admission = Arc::clone(admission);
+    meter
+        .u64_observable_gauge("bookend_ingestor_places")
+        .with_description("Verified events that may wait for Kafka at once, as of now.")
+        .with_callback(move |seen| {
+            seen.observe(u64::try_from(admission.limit()).unwrap_or(u64::MAX), &[]);
         })
         .build();
 }

@@ -4,8 +4,9 @@
 //! Invariant: there is always at least one, and a file that cannot be read or holds a weak
 //! secret leaves the old ones in force. A new secret counts at once; one that is gone stays in force
 //! for [`GRACE`]: a file that is read while it is written, or a mount that is read while it is
-//! swapped, may lack a secret for a moment, and no genuine delivery is refused for that. Counting waits for nobody and cannot fail; what is counted
-//! under a name stays with the name for as long as a secret of that name is in force.
+//! swapped, may lack a secret for a moment, and no genuine delivery is refused for that. Counting
+//! waits for nobody and cannot fail; what is counted under a name stays with the name for as long
+//! as a secret of that name is in force.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

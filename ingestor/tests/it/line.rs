@@ -117,6 +117,12 @@ fn refused_requests_are_all_told_up_to_a_rate_and_the_counters_are_exact() {
         line.and_then(|line| line.rsplit(' ').next())
             .map(str::to_owned)
     };
+    for gauge in [
+        "bookend_ingestor_held_bytes 0",
+        "\nbookend_ingestor_places ",
+    ] {
+        assert!(metrics.contains(gauge), "{gauge}: {metrics}");
+    }
     assert_eq!(counted("hmac_mismatch").as_deref(), Some("60"), "{metrics}");
     assert_eq!(counted("ok").as_deref(), Some("1"), "{metrics}");
     let found = lines(&service);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use ingestor::budget::{Budget, Charge, PER_REQUEST};
 use ingestor::metrics::Metrics;
 use ingestor::secrets::CurrentSecrets;
 use ingestor::watch::{Watched, until_fatal};
@@ -32,6 +33,11 @@ struct Mock {
 
 impl Mock {
     fn start() -> Self {
+        Self::waiting(Duration::from_millis(4500))
+    }
+
+    /// With appends that wait for so long.
+    fn waiting(deadline: Duration) -> Self {
         let brokers = MockCluster::new(1).expect("mock brokers");
         brokers.create_topic(TOPIC, 3, 1).expect("topic");
         let settings = KafkaSettings {
@@ -39,7 +45,7 @@ impl Mock {
             extra: Vec::new(),
             client_id: "test".to_owned(),
         };
-        let producer = Producer::adaptive(&settings, Duration::from_millis(4500));
+        let producer = Producer::adaptive(&settings, deadline);
         Self {
             brokers,
             producer: Arc::new(producer.expect("producer")),
@@ -161,5 +167,31 @@ fn errors_that_pass_are_retried_within_the_deadline_and_nobody_notices() {
         mock.answer(passing, 1_000);
         assert!(mock.append().await.is_err());
         assert_eq!(mock.producer.trouble(), None);
+    });
+}
+
+#[test]
+fn memory_is_given_back_when_the_client_reports_and_not_when_the_wait_is_over() {
+    run(async {
+        let mock = Mock::waiting(Duration::from_secs(1));
+        mock.append().await.expect("stored");
+        // Its answer comes long after the wait is over.
+        let late = Duration::from_secs(2);
+        mock.brokers.broker_round_trip_time(1, late).expect("set");
+        let budget = Budget::new(8 * PER_REQUEST);
+        let record = NewRecord {
+            held: budget.open().map(Charge::into_held),
+            ..NewRecord::new(TOPIC, "k", b"{}".to_vec(), &RecordHeaders::default())
+        };
+        let given_up = mock.producer.append(record).await;
+        assert!(matches!(given_up, Err(AppendError::Deadline(_))));
+        assert_eq!(budget.held(), PER_REQUEST, "the client still holds it");
+        let told = async {
+            while budget.held() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let given_back = tokio::time::timeout(PATIENCE, told).await;
+        assert!(given_back.is_ok(), "{} bytes held for ever", budget.held());
     });
 }
