@@ -6,8 +6,8 @@
 //!
 //! Stricter than the official libraries on purpose, where Stripe sends none of it: a second
 //! `t`, a signed or padded `t`, a `t` in the future beyond the tolerance, a `v1` with something
-//! behind its digits, a header with white space or anything but ASCII are refused. As there, hex digits must be lower
-//! case. In one thing wider: a body need not be text.
+//! behind its digits, a header with white space or anything but ASCII are refused. As there, hex
+//! digits must be lower case. In one thing wider: a body need not be text.
 //!
 //! Sources: Stripe's documentation "Verify webhook signatures"; the reference checks of
 //! stripe-node (`Webhooks.ts`), stripe-python (`_webhook.py`) and stripe-go (`webhook.go`).

@@ -53,35 +53,33 @@ struct Seen {
     seen: bool,
 }
 
-/// Whether the secret of this name verified a webhook received since then.
-pub(crate) fn seen_since(
-    db: &mut PgConnection,
-    name: &str,
-    since: DateTime<Utc>,
-) -> Result<bool, Failure> {
-    let query = sql_query(
-        "SELECT EXISTS (SELECT FROM events
-             WHERE received_at >= $1 AND verified_by = $2 AND source = 'webhook') AS seen",
-    )
-    .bind::<Timestamptz, _>(since)
-    .bind::<Text, _>(name);
-    let found: Vec<Seen> = rows(db, "looking for a signing secret", query)?;
-    Ok(found.iter().any(|row| row.seen))
+/// Which secrets are meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose<'a> {
+    /// The one of this name.
+    This(&'a str),
+    /// Any but the one of this name.
+    AnyBut(&'a str),
 }
 
-/// Whether any other secret verified a webhook received since then.
-pub(crate) fn other_since(
+/// Whether such a secret verified a webhook received since then.
+pub(crate) fn seen_since(
     db: &mut PgConnection,
-    name: &str,
+    whose: Whose<'_>,
     since: DateTime<Utc>,
 ) -> Result<bool, Failure> {
+    let (name, is_it) = match whose {
+        Whose::This(name) => (name, true),
+        Whose::AnyBut(name) => (name, false),
+    };
     let query = sql_query(
         "SELECT EXISTS (SELECT FROM events
-             WHERE received_at >= $1 AND verified_by <> $2 AND source = 'webhook') AS seen",
+             WHERE received_at >= $1 AND (verified_by = $2) = $3 AND source = 'webhook') AS seen",
     )
     .bind::<Timestamptz, _>(since)
-    .bind::<Text, _>(name);
-    let found: Vec<Seen> = rows(db, "looking for other signing secrets", query)?;
+    .bind::<Text, _>(name)
+    .bind::<Bool, _>(is_it);
+    let found: Vec<Seen> = rows(db, "looking for a signing secret", query)?;
     Ok(found.iter().any(|row| row.seen))
 }
 

@@ -26,5 +26,6 @@ mod refold;
 mod refusals;
 mod replay;
 mod secrets;
+mod stripe_api;
 mod sweep;
 mod verify;

@@ -20,7 +20,8 @@ use serde_json::{Map, Value};
 use super::{ObjectRef, lenient, object};
 use crate::folding::values::MAX_ELEMENTS;
 
-/// What is wanted of a place: a text always, of an object these fields, of a list its elements.
+/// What is wanted of a place: a text or a flag always (of a number only that it is one), of an
+/// object these fields, of a list its elements.
 #[derive(Clone, Copy)]
 enum Wanted {
     Text,
@@ -190,7 +191,7 @@ impl<'de> Visitor<'de> for Whole {
         while let Some(field) = map.next_key_seed(WholeKey)? {
             match field {
                 Field::Part(part) => {
-                    let value = map.next_value_seed(Scalar)?;
+                    let value = map.next_value_seed(Wanted::Text)?;
                     twice |= parts.place(part).replace(value).is_some();
                 }
                 Field::Naming(name, wanted) => {
@@ -208,59 +209,6 @@ impl<'de> Visitor<'de> for Whole {
             reference,
             naming: Value::Object(kept),
         })
-    }
-}
-
-/// A scalar as it is; of a list or an object only that it is one.
-struct Scalar;
-
-impl<'de> DeserializeSeed<'de> for Scalar {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Scalar {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::String(text.to_owned()))
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
-        Ok(Value::Bool(flag))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Number(0.into()))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Number(0.into()))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Number(0.into()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Object(Map::new()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Array(Vec::new()))
     }
 }
 
@@ -295,20 +243,20 @@ impl<'de> Visitor<'de> for Wanted {
         Ok(Value::String(text.to_owned()))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Null)
+        Ok(Value::Number(0.into()))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Null)
+        Ok(Value::Number(0.into()))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Null)
+        Ok(Value::Number(0.into()))
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {

@@ -4,9 +4,7 @@
 //! A failure prints the bytes; put them into `shared/tests/corpus/` so that they are tried for
 //! ever. `FUZZ_ROUNDS` makes it longer.
 
-use std::fs;
-use std::path::Path;
-
+use crate::corpus::{corpus, rounds};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -34,20 +32,6 @@ const ODD: &[&str] = &[
     "\"..\"",
     "[null]",
 ];
-
-fn corpus() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
-    files.sort();
-    assert!(files.len() >= 20, "the corpus is not there");
-    files
-        .iter()
-        .map(|file| (file.display().to_string(), fs::read(file).unwrap()))
-        .collect()
-}
 
 /// Bytes changed, cut, doubled; or a value inside replaced by an odd one.
 fn bend(body: &[u8], random: &mut StdRng) -> Vec<u8> {
@@ -88,10 +72,8 @@ fn replaced(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
 }
 
 fn each_bent(check: impl Fn(&[u8]) + std::panic::RefUnwindSafe) {
-    let rounds = option_env!("FUZZ_ROUNDS")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(ROUNDS);
-    for (name, body) in corpus() {
+    let rounds = rounds(ROUNDS);
+    for (name, body) in corpus("corpus") {
         for round in 0..rounds {
             // The first round is the file itself.
             let mut random = StdRng::seed_from_u64(round);
@@ -145,7 +127,7 @@ fn any_bytes_have_a_key_that_depends_on_them_alone() {
 
 #[test]
 fn whatever_can_be_read_folds_the_same_in_both_orders_and_can_be_stored() {
-    let whole = corpus();
+    let whole = corpus("corpus");
     each_bent(|bytes| {
         let Ok(decoded) = decode(bytes) else { return };
         let Some((object, snapshot)) = read_event(&decoded).object else {

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod corpus;
 mod edges;
 mod fuzz;
 mod histories;

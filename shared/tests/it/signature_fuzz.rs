@@ -5,9 +5,7 @@
 //! A failure prints the bytes; put them into `shared/tests/headers/` so that they are tried for
 //! ever. `FUZZ_ROUNDS` makes it longer.
 
-use std::fs;
-use std::path::Path;
-
+use crate::corpus::{corpus, rounds};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use shared::signature::{Secrets, SignatureHeader, verify};
@@ -47,26 +45,6 @@ const PARTS: &[&str] = &[
     ",,,,,,,,,,,,,,,",
 ];
 
-fn corpus() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/headers");
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
-    files.sort();
-    assert!(files.len() >= 20, "the corpus is not there");
-    files
-        .iter()
-        .map(|file| (file.display().to_string(), fs::read(file).unwrap()))
-        .collect()
-}
-
-fn rounds() -> u64 {
-    option_env!("FUZZ_ROUNDS")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(ROUNDS)
-}
-
 /// Bytes changed, cut, doubled; or a part of a header put in.
 fn bend(header: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut bytes = header.to_vec();
@@ -97,8 +75,8 @@ fn bend(header: &[u8], random: &mut StdRng) -> Vec<u8> {
 }
 
 fn each_bent(mut check: impl FnMut(&[u8], &mut StdRng)) {
-    for (name, header) in corpus() {
-        for round in 0..rounds() {
+    for (name, header) in corpus("headers") {
+        for round in 0..rounds(ROUNDS) {
             // The first round is the file itself.
             let mut random = StdRng::seed_from_u64(round);
             let bytes = if round == 0 {

@@ -19,7 +19,8 @@ use crate::database::Writer;
 use crate::endpoint::{Listed, Made, StripeError};
 use crate::failure::Failure;
 use crate::ingestors::Told;
-use crate::ledger::{secret, sender};
+use crate::ledger::secret::{self, Whose};
+use crate::ledger::sender;
 use crate::roll::decide::{REPLACES, Stage, Step, World, created, widened};
 use crate::roll::judge::{Silence, stays};
 
@@ -209,9 +210,9 @@ impl Run<'_> {
         // The secret is new: nothing older can bear its name, and clocks may differ.
         let from = DateTime::from_timestamp(since.saturating_sub(3_600), 0).unwrap_or_default();
         loop {
-            let in_ledger = self
-                .writer
-                .read("roll_see", |db| secret::seen_since(db, id, from))?;
+            let in_ledger = self.writer.read("roll_see", |db| {
+                secret::seen_since(db, Whose::This(id), from)
+            })?;
             let told = self.parts.ingestors.ask().unwrap_or_default();
             let verified = |told: &Told| told.get(id).is_some_and(|used| used.verified > 0);
             if in_ledger || told.iter().any(verified) {
@@ -292,8 +293,8 @@ impl Run<'_> {
         let (now, settle) = (SystemClock.now(), self.args.settle);
         let from = now - TimeDelta::from_std(settle).unwrap_or_default();
         let (in_ledger, others) = self.writer.read("roll_forget", |db| {
-            let signs = secret::seen_since(db, name, from)?;
-            Ok((signs, secret::other_since(db, name, gone)?))
+            let signs = secret::seen_since(db, Whose::This(name), from)?;
+            Ok((signs, secret::seen_since(db, Whose::AnyBut(name), gone)?))
         })?;
         // None is named: the ledger's word must do.
         let told = self.parts.ingestors.ask().ok();

@@ -11,6 +11,7 @@ use testbed::stripe::{Fake, FakeConfig, FakeHandle};
 
 use crate::fixture::{Answer, Ledger, run};
 use crate::operating::as_role;
+use crate::stripe_api;
 
 const URL: &str = "https://hooks.example.com/webhooks/stripe";
 
@@ -83,28 +84,11 @@ impl Setup {
 
     /// What an administrator does in the dashboard.
     fn post(&self, path: &str, form: &'static str) -> Value {
-        self.api(reqwest::Method::POST, path, form)
+        stripe_api::call(&self.stripe, reqwest::Method::POST, path, form)
     }
 
     fn listed(&self) -> Vec<Value> {
-        let list = self.api(reqwest::Method::GET, "", "");
-        list["data"].as_array().unwrap().clone()
-    }
-
-    fn api(&self, method: reqwest::Method, path: &str, form: &'static str) -> Value {
-        let url = format!("{}/v1/webhook_endpoints{path}", self.stripe.url());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let body = runtime.block_on(async {
-            let request = reqwest::Client::new()
-                .request(method, url)
-                .bearer_auth(self.stripe.api_key())
-                .body(form);
-            request.send().await.unwrap().bytes().await.unwrap()
-        });
-        serde_json::from_slice(&body).unwrap()
+        stripe_api::listed(&self.stripe)
     }
 }
 

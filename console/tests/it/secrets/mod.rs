@@ -19,6 +19,7 @@ use testbed::testing::{TestTopics, eventually};
 
 use crate::fixture::{Answer, Ledger, run};
 use crate::operating::as_role;
+use crate::stripe_api;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The fake's first endpoint.
@@ -149,19 +150,7 @@ impl Setup {
 
     /// What Stripe lists.
     fn listed(&self) -> Vec<Value> {
-        let url = format!("{}/v1/webhook_endpoints", self.stripe.url());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let body = runtime.block_on(async {
-            let request = reqwest::Client::new()
-                .get(url)
-                .bearer_auth(self.stripe.api_key());
-            request.send().await.unwrap().bytes().await.unwrap()
-        });
-        let list: Value = serde_json::from_slice(&body).unwrap();
-        list["data"].as_array().unwrap().clone()
+        stripe_api::listed(&self.stripe)
     }
 
     /// Somebody changes an endpoint at Stripe.
