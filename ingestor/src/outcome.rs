@@ -46,6 +46,7 @@ impl Outcome {
             | Self::NotStored(
                 AppendError::Overloaded
                 | AppendError::Deadline(_)
+                | AppendError::Unproven
                 | AppendError::Failed(_)
                 | AppendError::Fatal(_),
             ) => 503,
@@ -65,7 +66,10 @@ impl Outcome {
                 "overloaded"
             }
             Self::NotStored(
-                AppendError::Deadline(_) | AppendError::Failed(_) | AppendError::Fatal(_),
+                AppendError::Deadline(_)
+                | AppendError::Unproven
+                | AppendError::Failed(_)
+                | AppendError::Fatal(_),
             ) => "publish_failed",
         }
     }
@@ -77,6 +81,21 @@ impl Outcome {
         match self {
             Self::TooLarge | Self::TooSlow | Self::Broken | Self::NoRoom | Self::Refused(_) => true,
             Self::Accepted(_) | Self::Overloaded | Self::NotStored(_) => false,
+        }
+    }
+
+    /// Where the broker has it.
+    #[must_use]
+    pub const fn ack(&self) -> Option<&Ack> {
+        match self {
+            Self::Accepted(ack) => Some(ack),
+            Self::Refused(_)
+            | Self::TooLarge
+            | Self::TooSlow
+            | Self::Broken
+            | Self::NoRoom
+            | Self::Overloaded
+            | Self::NotStored(_) => None,
         }
     }
 
@@ -122,6 +141,7 @@ mod tests {
         for error in [
             AppendError::Overloaded,
             AppendError::Deadline(Duration::from_secs(5)),
+            AppendError::Unproven,
             AppendError::Failed(KafkaError::Canceled),
             AppendError::Fatal(KafkaError::Canceled),
         ] {
@@ -145,6 +165,7 @@ mod tests {
             AppendError::Overloaded,
             AppendError::TooLarge,
             AppendError::Deadline(Duration::from_secs(5)),
+            AppendError::Unproven,
             AppendError::Failed(KafkaError::Canceled),
             AppendError::Fatal(KafkaError::Canceled),
         ];

@@ -156,6 +156,7 @@ impl Carrier<'_> {
                     Err(
                         error @ (AppendError::Overloaded
                         | AppendError::Deadline(_)
+                        | AppendError::Unproven
                         | AppendError::Failed(_)
                         | AppendError::Fatal(_)),
                     ) => {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use actix_http::header::HeaderName;
 use actix_http::{HttpMessage, Request};
 use shared::envelope::Envelope;
+use shared::kafka::producer::Ack;
 use shared::telemetry::trace_id_of;
 
 use crate::outcome::Outcome;
@@ -121,6 +122,8 @@ impl Lines {
             livemode = event.and_then(|event| event.livemode),
             malformed,
             trace_id = seen.traceparent.as_deref().and_then(trace_id_of),
+            partition = outcome.ack().map(Ack::partition),
+            offset = outcome.ack().map(Ack::offset),
             reason = outcome.reason(),
             left_out,
             "request"

@@ -9,11 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
+use testbed::services::Service;
 use testbed::stack::{Kafka, RunDir};
 use testbed::testing::{TestTopics, eventually};
 
-use crate::client::{event, send, signed, try_answer};
-use crate::process::{PATIENCE, address, with_secret};
+use crate::client::{SECRET, event, send, signed, try_answer};
+use crate::process::{PATIENCE, address, builder, ready, with_secret};
 use crate::topic::records;
 
 /// Sends event after event, killed or not; the ids that were answered 200.
@@ -41,11 +42,22 @@ fn sender(name: usize, to: SocketAddr, done: &AtomicBool, answered: &AtomicUsize
     stored
 }
 
+/// The lines of the log about an event: where the process says that it is.
+fn told_of(service: &Service, id: &str) -> String {
+    let log = fs::read_to_string(service.log()).expect("log");
+    let field = format!("\"{id}\"");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(&field)).collect();
+    format!("{id}: {}", lines.join(" | "))
+}
+
 #[test]
 fn whatever_was_answered_200_is_in_the_topic_however_often_the_process_is_killed() {
     const KILLS: usize = 6;
     let (topics, dir) = (TestTopics::create(), tempfile::tempdir().expect("dir"));
-    let mut service = with_secret(dir.path(), &topics);
+    let started = builder(&topics)
+        .env("STRIPE_WEBHOOK_SECRETS", format!("main={SECRET}"))
+        .env("LINE_ONE_IN", "1");
+    let mut service = ready(dir.path(), started);
     let (to, done) = (address(&service), AtomicBool::new(false));
     let answered = AtomicUsize::new(0);
     let stored: Vec<String> = thread::scope(|scope| {
@@ -71,12 +83,16 @@ fn whatever_was_answered_200_is_in_the_topic_however_often_the_process_is_killed
         .map(|record| record.value)
         .collect();
     assert!(stored.len() > 100, "only {} were stored", stored.len());
-    for id in &stored {
-        assert!(
-            bodies.contains(&event(id, 400)),
-            "{id} was answered 200 and is lost"
-        );
-    }
+    let lost = stored.iter().filter(|id| !bodies.contains(&event(id, 400)));
+    let lost: Vec<String> = lost.map(|id| told_of(&service, id)).collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {} answered 200 are not among the {} in the topic; the log says of them:\n{}",
+        lost.len(),
+        stored.len(),
+        bodies.len(),
+        lost.join("\n")
+    );
     println!(
         "{} answered 200, {} in the topic",
         stored.len(),

@@ -84,6 +84,10 @@ fn an_accepted_request_is_told_with_every_field_and_nothing_of_its_body() {
         line["head_ms"].is_number() && line["body_ms"].is_number(),
         "{line}"
     );
+    assert!(
+        line["partition"].is_number() && line["offset"] == 0,
+        "{line}"
+    );
     assert_eq!(line["headers"].as_str().map(str::len), Some(8), "{line}");
     assert_eq!(line["trace_id"].as_str().map(str::len), Some(32), "{line}");
     let log = fs::read_to_string(service.log()).expect("log");

@@ -10,9 +10,11 @@ use ingestor::budget::{Budget, Charge, PER_REQUEST};
 use ingestor::metrics::Metrics;
 use ingestor::secrets::CurrentSecrets;
 use ingestor::watch::{Watched, until_fatal};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use shared::config::WebhookSecrets;
 use shared::kafka::KafkaSettings;
 use shared::kafka::headers::RecordHeaders;
@@ -23,6 +25,7 @@ use shared::signature::Secrets;
 use crate::client::SECRET;
 
 const TOPIC: &str = "events";
+const PARTITIONS: i32 = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Mock {
@@ -39,7 +42,7 @@ impl Mock {
     /// With appends that wait for so long.
     fn waiting(deadline: Duration) -> Self {
         let brokers = MockCluster::new(1).expect("mock brokers");
-        brokers.create_topic(TOPIC, 3, 1).expect("topic");
+        brokers.create_topic(TOPIC, PARTITIONS, 1).expect("topic");
         let settings = KafkaSettings {
             brokers: brokers.bootstrap_servers(),
             extra: Vec::new(),
@@ -57,6 +60,32 @@ impl Mock {
     fn answer(&self, error: RDKafkaRespErr, times: usize) {
         let errors = vec![error; times];
         self.brokers.request_errors(RDKafkaApiKey::Produce, &errors);
+    }
+
+    /// Values in the topic now.
+    fn values(&self) -> Vec<Vec<u8>> {
+        let reader: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.brokers.bootstrap_servers())
+            .set("group.id", "reading")
+            .create()
+            .expect("consumer");
+        let mut list = TopicPartitionList::new();
+        let mut there = 0;
+        for partition in 0..PARTITIONS {
+            let (low, high) = reader
+                .fetch_watermarks(TOPIC, partition, PATIENCE)
+                .expect("watermarks");
+            there += usize::try_from(high - low).expect("a number of records");
+            list.add_partition_offset(TOPIC, partition, Offset::Beginning)
+                .expect("partition");
+        }
+        reader.assign(&list).expect("assigned");
+        let mut values = Vec::new();
+        while values.len() < there {
+            let record = reader.poll(PATIENCE).expect("a record").expect("readable");
+            values.push(record.payload().unwrap_or_default().to_vec());
+        }
+        values
     }
 
     async fn append(&self) -> Result<(), AppendError> {
@@ -167,6 +196,31 @@ fn errors_that_pass_are_retried_within_the_deadline_and_nobody_notices() {
         mock.answer(passing, 1_000);
         assert!(mock.append().await.is_err());
         assert_eq!(mock.producer.trouble(), None);
+    });
+}
+
+/// A producer is new to a partition while its leader changes: the first record is refused and
+/// waits to be sent again, the second is stored. The client then takes the first for stored, too.
+#[test]
+fn what_only_the_client_takes_for_stored_is_not_acknowledged() {
+    run(async {
+        let mock = Mock::start();
+        // The second must be on its way before the first is refused, and not in its request.
+        let slow = Duration::from_millis(300);
+        mock.brokers.broker_round_trip_time(1, slow).expect("set");
+        mock.answer(
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+            1,
+        );
+        let append = |fill: u8| {
+            let value = vec![fill; 600_000];
+            let record = NewRecord::new(TOPIC, "k", value, &RecordHeaders::default());
+            mock.producer.append(record)
+        };
+        let (first, second) = tokio::join!(append(b'1'), append(b'2'));
+        let starts: Vec<u8> = mock.values().iter().map(|value| value[0]).collect();
+        assert!(second.is_ok() && starts == [b'2'], "{second:?} {starts:?}");
+        assert!(matches!(first, Err(AppendError::Unproven)), "{first:?}");
     });
 }
 

@@ -1,7 +1,7 @@
 //! From librdkafka's delivery report to whoever waits for it.
 //!
-//! Invariant: this is the only place that makes an [`Ack`], and only from a report of success.
-//! Deliberately not the client library's own future: it copies each record's key, value and
+//! Invariant: this is the only place that makes an [`Ack`], and only from a report that says where
+//! in the partition the record is. Deliberately not the client library's own future: it copies each record's key, value and
 //! headers back out of the report, which nobody here reads.
 
 use std::sync::Arc;
@@ -14,8 +14,32 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Ack;
 
-/// What the broker said of a record.
-pub(super) type Report = Result<Ack, KafkaError>;
+/// What became of a record.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// The broker said where it is.
+    Stored(Ack),
+    /// The client takes it for stored; no broker said so.
+    Assumed,
+    /// It was refused, or given up.
+    Refused(KafkaError),
+}
+
+/// A report without an error: proof only if it names the record's offset.
+///
+/// An idempotent client calls a record delivered, too, when a later one of its partition was
+/// stored, or when the broker calls its sequence number a duplicate. The first is wrong where a
+/// broker knows nothing of the producer yet, because it then takes any sequence number: the first
+/// record refused while leaders change, the second stored, and the first is never sent again. Such
+/// reports name no offset.
+///
+/// Source: librdkafka's `rd_kafka_dr_implicit_ack`; confluent-kafka-go, issue 921.
+const fn judge(partition: i32, offset: i64) -> Report {
+    if offset < 0 {
+        return Report::Assumed;
+    }
+    Report::Stored(Ack { partition, offset })
+}
 
 /// Who waits for a report, and the memory that the record is charged to until then.
 pub(super) struct Waiting {
@@ -33,15 +57,28 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, waiting: Box<Waiting>) {
         let report = match result {
-            Ok(message) => Ok(Ack {
-                partition: message.partition(),
-                offset: message.offset(),
-            }),
-            Err((error, _message)) => Err(error.clone()),
+            Ok(message) => judge(message.partition(), message.offset()),
+            Err((error, _message)) => Report::Refused(error.clone()),
         };
         let Waiting { tell, held } = *waiting;
         drop(held);
         // Who waited may have given up: then nothing is told, and it answered "unknown".
         drop(tell.send(report));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_without_an_offset_is_no_proof() {
+        for offset in [-1, -1001, i64::MIN] {
+            assert!(matches!(judge(3, offset), Report::Assumed), "{offset}");
+        }
+        let Report::Stored(ack) = judge(3, 0) else {
+            panic!("the first record of a partition is stored");
+        };
+        assert_eq!((ack.partition(), ack.offset()), (3, 0));
     }
 }

@@ -1,8 +1,8 @@
 //! Appending a record and knowing that it is durable.
 //!
 //! Invariant: an [`Ack`] exists only because the broker reported the record as written with
-//! `acks=all`. Every error means *unknown*: the record may be there all the same, and whoever
-//! sends it again relies on dedupe.
+//! `acks=all`, and where. Every error means *unknown*: the record may be there all the same, and
+//! whoever sends it again relies on dedupe.
 
 mod delivery;
 mod lanes;
@@ -91,6 +91,9 @@ pub enum AppendError {
     /// No report within the deadline.
     #[error("no acknowledgement within {0:?}")]
     Deadline(Duration),
+    /// The client takes it for stored, but no broker said where.
+    #[error("no broker said that the record is stored")]
+    Unproven,
     /// The broker or the client said no.
     #[error("the append failed")]
     Failed(#[source] KafkaError),
@@ -326,11 +329,12 @@ impl Producer {
 
     fn reported<E>(&self, report: Result<Report, E>) -> Result<Ack, AppendError> {
         match report {
-            Ok(Ok(ack)) => {
+            Ok(Report::Stored(ack)) => {
                 self.trouble.is_over();
                 Ok(ack)
             }
-            Ok(Err(error)) => Err(self.failed(error)),
+            Ok(Report::Assumed) => Err(AppendError::Unproven),
+            Ok(Report::Refused(error)) => Err(self.failed(error)),
             // The client was dropped under us: nothing is known.
             Err(_canceled) => Err(AppendError::Failed(KafkaError::Canceled)),
         }
@@ -375,8 +379,8 @@ impl EventLog for Producer {
         if let Some(lanes) = lanes {
             // A lane that fails at once is not a quick one.
             let waited = match &report {
-                Ok(Ok(Ok(_ack))) => began.elapsed(),
-                Ok(Ok(Err(_)) | Err(_)) | Err(_) => self.deadline,
+                Ok(Ok(Report::Stored(_))) => began.elapsed(),
+                Ok(Ok(Report::Assumed | Report::Refused(_)) | Err(_)) | Err(_) => self.deadline,
             };
             lanes.reported(lane, waited);
         }
