@@ -8,6 +8,5 @@ pub mod producer;
 pub mod topics;
 
 pub use options::{
-    KafkaSettings, MAX_RECORD_BYTES, OptionError, batching_options, consumer, parse_extra,
-    producer_options,
+    KafkaSettings, MAX_RECORD_BYTES, OptionError, consumer, parse_extra, producer_options,
 };

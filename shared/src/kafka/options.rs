@@ -108,16 +108,17 @@ impl KafkaSettings {
     }
 }
 
-/// The producer's options.
+/// The producer's options; `linger_ms`: how long a record waits for company, so that requests are
+/// fewer and larger.
 #[must_use]
-pub fn producer_options(settings: &KafkaSettings) -> ClientConfig {
+pub fn producer_options(settings: &KafkaSettings, linger_ms: u8) -> ClientConfig {
     let mut config = settings.client();
     config
         // acks=all, five requests in flight, endless retries inside message.timeout.ms.
         .set("enable.idempotence", "true")
         .set("acks", "all")
-        // One request waits for no company; batches form while acknowledgements are awaited.
-        .set("linger.ms", "0")
+        // At 0, batches form only while acknowledgements are awaited.
+        .set("linger.ms", linger_ms.to_string())
         .set("compression.type", "lz4")
         // Any Kafka client places keys the same way.
         .set("partitioner", "murmur2_random")
@@ -133,14 +134,6 @@ pub fn producer_options(settings: &KafkaSettings) -> ClientConfig {
         // The producer's default would create a missing topic with one partition.
         .set("allow.auto.create.topics", "false")
         .set("statistics.interval.ms", "5000");
-    config
-}
-
-/// The options of a producer that waits a moment for company: fewer and larger requests.
-#[must_use]
-pub fn batching_options(settings: &KafkaSettings) -> ClientConfig {
-    let mut config = producer_options(settings);
-    config.set("linger.ms", "5");
     config
 }
 

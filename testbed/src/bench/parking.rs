@@ -228,7 +228,9 @@ impl Parking {
 fn send(producer: &BaseProducer, topic: &str, key: &str, body: &str) -> anyhow::Result<()> {
     let mut record = BaseRecord::to(topic).key(key).payload(body);
     loop {
-        match producer.send(record) {
+        #[expect(clippy::disallowed_methods, reason = "the load is no service's")]
+        let sent = producer.send(record);
+        match sent {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                 producer.poll(Duration::from_millis(20));

@@ -4,6 +4,7 @@
 //! `acks=all`, and where. Every error means *unknown*: the record may be there all the same, and
 //! whoever sends it again relies on dedupe.
 
+mod client;
 mod delivery;
 mod lanes;
 mod trouble;
@@ -14,12 +15,13 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::util::Timeout;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::headers::RecordHeaders;
-use super::options::{KafkaSettings, batching_options, producer_options};
+use super::options::KafkaSettings;
+use client::Client;
 use delivery::{Report, Reports, Waiting};
 use lanes::{Lane, Lanes};
 use trouble::Trouble;
@@ -108,18 +110,19 @@ pub trait EventLog: Send + Sync + 'static {
     fn append(&self, record: NewRecord) -> impl Future<Output = Result<Ack, AppendError>> + Send;
 }
 
-/// The process's producer: one client, or two of which each record takes one.
+/// The process's producer: one client, or several of which each record takes one.
 pub struct Producer {
-    quick: ThreadedProducer<Reports>,
-    batching: Option<Batching>,
+    at_once: Client,
+    adaptive: Option<Adaptive>,
     deadline: Duration,
     fatal: AtomicBool,
     trouble: Trouble,
 }
 
-/// The second client, and who chooses.
-struct Batching {
-    client: ThreadedProducer<Reports>,
+/// The clients that wait for company, and who chooses.
+struct Adaptive {
+    short: Client,
+    long: Client,
     lanes: Lanes,
 }
 
@@ -146,30 +149,28 @@ impl Producer {
     /// # Errors
     /// [`ConnectError::Create`].
     pub fn create(settings: &KafkaSettings, deadline: Duration) -> Result<Self, ConnectError> {
-        let quick = producer_options(settings)
-            .create_with_context(Reports)
-            .map_err(ConnectError::Create)?;
         Ok(Self {
-            quick,
-            batching: None,
+            at_once: Client::create(settings, Lane::AtOnce).map_err(ConnectError::Create)?,
+            adaptive: None,
             deadline,
             fatal: AtomicBool::new(false),
             trouble: Trouble::default(),
         })
     }
 
-    /// As [`Producer::create`], with a second client that waits for company: each record takes
-    /// the one that is acknowledged sooner at the time. Their number never changes.
+    /// As [`Producer::create`], with more clients, which wait for company: each record takes the
+    /// one that is acknowledged soonest at the time. Their number never changes.
     ///
     /// # Errors
     /// [`ConnectError::Create`].
     pub fn adaptive(settings: &KafkaSettings, deadline: Duration) -> Result<Self, ConnectError> {
-        let client = batching_options(settings)
-            .create_with_context(Reports)
-            .map_err(ConnectError::Create)?;
-        let lanes = Lanes::new();
+        let adaptive = Adaptive {
+            short: Client::create(settings, Lane::Short).map_err(ConnectError::Create)?,
+            long: Client::create(settings, Lane::Long).map_err(ConnectError::Create)?,
+            lanes: Lanes::new(),
+        };
         Ok(Self {
-            batching: Some(Batching { client, lanes }),
+            adaptive: Some(adaptive),
             ..Self::create(settings, deadline)?
         })
     }
@@ -220,15 +221,25 @@ impl Producer {
         Ok(found)
     }
 
-    fn clients(&self) -> impl Iterator<Item = &ThreadedProducer<Reports>> {
-        let batching = self.batching.as_ref().map(|batching| &batching.client);
-        std::iter::once(&self.quick).chain(batching)
+    fn clients(&self) -> impl Iterator<Item = &BaseProducer<Reports>> {
+        let more = self.adaptive.as_ref();
+        let more = more.into_iter().flat_map(|more| [&more.short, &more.long]);
+        let all = std::iter::once(&self.at_once).chain(more);
+        all.map(Client::producer)
+    }
+
+    fn client(&self, lane: Lane) -> &Client {
+        match (lane, &self.adaptive) {
+            (Lane::Short, Some(more)) => &more.short,
+            (Lane::Long, Some(more)) => &more.long,
+            (Lane::AtOnce, _) | (Lane::Short | Lane::Long, None) => &self.at_once,
+        }
     }
 
     /// Whether a client is broken for good.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
-        let broken = |client: &ThreadedProducer<Reports>| client.client().fatal_error().is_some();
+        let broken = |client: &BaseProducer<Reports>| client.client().fatal_error().is_some();
         self.fatal.load(Ordering::Relaxed) || self.clients().any(broken)
     }
 
@@ -283,7 +294,7 @@ impl Producer {
     }
 
     fn wait(&self, record: NewRecord) -> Result<Ack, AppendError> {
-        let sent = self.enqueue(Lane::Quick, record)?;
+        let sent = self.enqueue(&self.at_once, record)?;
         let deadline = Instant::now() + self.deadline;
         let mut sent = std::pin::pin!(sent);
         let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
@@ -303,13 +314,9 @@ impl Producer {
     /// Hands the record over; the client copies its bytes.
     fn enqueue(
         &self,
-        lane: Lane,
+        client: &Client,
         record: NewRecord,
     ) -> Result<oneshot::Receiver<Report>, AppendError> {
-        let client = match (lane, &self.batching) {
-            (Lane::Batching, Some(batching)) => &batching.client,
-            (Lane::Quick | Lane::Batching, _) => &self.quick,
-        };
         let (tell, told) = oneshot::channel();
         let waiting = Box::new(Waiting {
             tell,
@@ -322,6 +329,7 @@ impl Producer {
         message.timestamp = record.timestamp_ms;
         #[expect(clippy::disallowed_methods, reason = "the one place that appends")]
         client
+            .producer()
             .send(message)
             .map_err(|(error, _)| self.failed(error))?;
         Ok(told)
@@ -371,18 +379,13 @@ impl std::task::Wake for Unpark {
 
 impl EventLog for Producer {
     async fn append(&self, record: NewRecord) -> Result<Ack, AppendError> {
-        let lanes = self.batching.as_ref().map(|batching| &batching.lanes);
-        let lane = lanes.map_or(Lane::Quick, Lanes::lane);
-        let began = Instant::now();
-        let sent = self.enqueue(lane, record)?;
+        let entered = self.adaptive.as_ref().map(|more| more.lanes.enter());
+        let lane = entered.as_ref().map_or(Lane::AtOnce, |(lane, _)| *lane);
+        let sent = self.enqueue(self.client(lane), record)?;
         let report = tokio::time::timeout(self.deadline, sent).await;
-        if let Some(lanes) = lanes {
+        if let Some((_, on_its_way)) = entered {
             // A lane that fails at once is not a quick one.
-            let waited = match &report {
-                Ok(Ok(Report::Stored(_))) => began.elapsed(),
-                Ok(Ok(Report::Assumed | Report::Refused(_)) | Err(_)) | Err(_) => self.deadline,
-            };
-            lanes.reported(lane, waited);
+            on_its_way.reported(matches!(report, Ok(Ok(Report::Stored(_)))));
         }
         match report {
             Err(_elapsed) => Err(AppendError::Deadline(self.deadline)),

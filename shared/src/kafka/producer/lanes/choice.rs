@@ -1,0 +1,465 @@
+//! What was seen of each lane, and which comes next.
+//!
+//! Pure: time is counted in slices, and what happened in one is handed in. Invariants: few records
+//! in flight never wait for company; a lane whose wait alone is longer than what an acknowledgement
+//! takes is not tried; a lane is left only for one that was seen to be quicker. The first slice
+//! after a change of lanes teaches nothing: what was sent before it is still on its way.
+
+/// How long a record waits for company: the lanes, from the shortest wait to the longest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::kafka::producer) enum Lane {
+    /// Sent at once.
+    AtOnce,
+    /// Waits 5 ms.
+    Short,
+    /// Waits 20 ms.
+    Long,
+}
+
+impl Lane {
+    /// All of them.
+    pub(in crate::kafka::producer) const ALL: [Self; 3] = [Self::AtOnce, Self::Short, Self::Long];
+
+    /// Milliseconds.
+    pub(in crate::kafka::producer) const fn linger_ms(self) -> u8 {
+        match self {
+            Self::AtOnce => 0,
+            Self::Short => 5,
+            Self::Long => 20,
+        }
+    }
+}
+
+/// One value for each lane.
+#[derive(Debug, Clone, Copy, Default)]
+struct Each<T> {
+    at_once: T,
+    short: T,
+    long: T,
+}
+
+impl<T> Each<T> {
+    const fn of(&self, lane: Lane) -> &T {
+        match lane {
+            Lane::AtOnce => &self.at_once,
+            Lane::Short => &self.short,
+            Lane::Long => &self.long,
+        }
+    }
+
+    const fn of_mut(&mut self, lane: Lane) -> &mut T {
+        match lane {
+            Lane::AtOnce => &mut self.at_once,
+            Lane::Short => &mut self.short,
+            Lane::Long => &mut self.long,
+        }
+    }
+}
+
+/// Records in flight below which waiting for company cannot pay.
+const FEW: f64 = 4.0;
+/// Slices before a lane of which nothing is known is tried.
+const TRY_SOON: u32 = 2;
+/// Longest pause between trials while it seems about as quick.
+const TRY_EVERY: u32 = 60;
+/// … and while it seems slower.
+const TRY_SELDOM: u32 = 600;
+/// Means that differ by less are alike.
+const QUICKER: f64 = 0.95;
+const SLOWER: f64 = 1.15;
+/// … and so are those that differ by fewer seconds: to who sends webhooks it makes no difference.
+const NO_MATTER_S: f64 = 0.003;
+const MUCH_SLOWER: f64 = 2.0;
+/// Rates that differ by less, and by less than chance makes of them, are alike.
+const MARGIN: f64 = 0.05;
+/// What a record waits for company of the longest wait: those that come later wait less.
+const ON_AVERAGE: f64 = 0.6;
+/// Weight of the newest slice.
+const NEWEST: f64 = 0.4;
+/// By this factor in both of its numbers, a load is another one.
+const ANOTHER: f64 = 2.0;
+
+/// What one slice showed of the lane in use.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    /// Records in flight, on average.
+    pub(super) in_flight: f64,
+    /// Acknowledged, each second.
+    pub(super) rate: f64,
+}
+
+impl Seen {
+    /// Mean time to the acknowledgement, seconds: Little's law. Who is not acknowledged at all
+    /// makes it long, not short.
+    fn mean(self) -> f64 {
+        self.in_flight / self.rate.max(f64::EPSILON)
+    }
+
+    /// How this one stands beside another. The rate counts first: where it differs, senders wait
+    /// for their answers, and more of them get one. Else they do not, and the sooner the better.
+    fn beside(self, other: Self) -> Standing {
+        // Of arrivals by chance, in a few slices.
+        let chance = 2.0 / (other.rate * 0.3).max(1.0).sqrt();
+        let rates = self.rate / other.rate.max(f64::EPSILON);
+        let means = self.mean() / other.mean();
+        if rates > 1.0 + MARGIN + chance {
+            Standing::Better
+        } else if rates < 1.0 - MARGIN - chance {
+            if means > MUCH_SLOWER {
+                Standing::MuchWorse
+            } else {
+                Standing::Worse
+            }
+        } else if (self.mean() - other.mean()).abs() < NO_MATTER_S {
+            Standing::Alike
+        } else if means < QUICKER {
+            Standing::Better
+        } else if means < SLOWER {
+            Standing::Alike
+        } else if means < MUCH_SLOWER {
+            Standing::Worse
+        } else {
+            Standing::MuchWorse
+        }
+    }
+
+    fn and(self, newest: Self) -> Self {
+        let mix = |old: f64, new: f64| old + NEWEST * (new - old);
+        Self {
+            in_flight: mix(self.in_flight, newest.in_flight),
+            rate: mix(self.rate, newest.rate),
+        }
+    }
+
+    /// Under another load: senders who wait keep the number in flight when the lane changes,
+    /// senders who do not keep the rate. If both changed, what was seen says nothing any more.
+    fn is_of_another_load(self, now: Self) -> bool {
+        let apart = |a: f64, b: f64| a > b * ANOTHER || b > a * ANOTHER;
+        apart(self.in_flight, now.in_flight) && apart(self.rate, now.rate)
+    }
+}
+
+/// How what was seen of one lane stands beside what was seen of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Better,
+    Alike,
+    Worse,
+    MuchWorse,
+}
+
+/// What is known of a lane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Known {
+    seen: Seen,
+    /// How often it was tried under this load.
+    trials: u32,
+}
+
+/// What is remembered from slice to slice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    best: Lane,
+    known: Each<Option<Known>>,
+    /// The lane in use.
+    lane: Lane,
+    /// It was changed at the end of the last slice.
+    settling: bool,
+    /// It is only tried.
+    trying: bool,
+    slices_since_trial: u32,
+}
+
+impl Memory {
+    pub(super) const NEW: Self = Self {
+        best: Lane::AtOnce,
+        known: Each {
+            at_once: None,
+            short: None,
+            long: None,
+        },
+        lane: Lane::AtOnce,
+        settling: true,
+        trying: false,
+        slices_since_trial: 0,
+    };
+
+    /// Whether the slice that was decided last is a trial that will be judged.
+    pub(super) const fn is_trial(&self) -> bool {
+        self.trying && !self.settling
+    }
+
+    /// The lane of the next slice, after one that showed `now`; `lasting`: it was not
+    /// interrupted by a silence, after which the rate says nothing of the lane.
+    pub(super) fn next(&mut self, now: Seen, lasting: bool) -> Lane {
+        if now.in_flight < FEW {
+            return self.take(Lane::AtOnce, false);
+        }
+        let settling = std::mem::take(&mut self.settling);
+        if settling && !(self.trying && self.is_hopeless(now)) {
+            return self.lane;
+        }
+        if self.trying {
+            self.learn(now);
+            self.slices_since_trial = 0;
+            // Of two that are alike, fewer and larger requests cost everybody less.
+            let saves = self.lane.linger_ms() > self.best.linger_ms();
+            match self.standing(self.lane) {
+                Some(Standing::Better) => self.best = self.lane,
+                Some(Standing::Alike) if saves => self.best = self.lane,
+                Some(Standing::Alike | Standing::Worse | Standing::MuchWorse) | None => {}
+            }
+            return self.take(self.best, false);
+        }
+        if self.lane != self.best || !lasting {
+            // After a silence the load may be another one, and too like the last to be told apart.
+            *self.known.of_mut(self.best) = None;
+            return self.take(self.best, false);
+        }
+        self.learn(now);
+        self.slices_since_trial = self.slices_since_trial.saturating_add(1);
+        match self.next_trial() {
+            Some((other, pause)) if self.slices_since_trial >= pause => self.take(other, true),
+            Some(_) | None => self.lane,
+        }
+    }
+
+    fn take(&mut self, lane: Lane, trying: bool) -> Lane {
+        self.settling = lane != self.lane;
+        self.lane = lane;
+        self.trying = trying;
+        lane
+    }
+
+    /// The lane to be tried next, and after how many slices: of those that can pay, the one of
+    /// which least is known.
+    fn next_trial(&self) -> Option<(Lane, u32)> {
+        let takes_ms = (*self.known.of(self.best))?.seen.mean() * 1_000.0;
+        let lanes = Lane::ALL.into_iter().filter(|lane| *lane != self.best);
+        let can_pay = lanes.filter(|lane| f64::from(lane.linger_ms()) * ON_AVERAGE < takes_ms);
+        let with_pause = can_pay.map(|lane| (lane, self.pause(lane)));
+        with_pause.min_by_key(|(lane, pause)| (*pause, std::cmp::Reverse(lane.linger_ms())))
+    }
+
+    /// A trial that begins so badly is given up: others wait meanwhile.
+    fn is_hopeless(&self, now: Seen) -> bool {
+        let best = *self.known.of(self.best);
+        best.is_some_and(|best| now.beside(best.seen) == Standing::MuchWorse)
+    }
+
+    /// Slices between two trials, the next of which is of `other`. One trial is easily mistaken:
+    /// the first ones follow each other soon, later ones seldom.
+    fn pause(&self, other: Lane) -> u32 {
+        let trials = self.known.of(other).map_or(0, |known| known.trials.min(8));
+        match self.standing(other) {
+            None => TRY_SOON,
+            // It was not, when it was tried: the best has become slower since.
+            Some(Standing::Better) => TRY_SOON << trials.min(2),
+            Some(Standing::Alike) => (6 << trials).min(TRY_EVERY),
+            Some(Standing::Worse) => (20 << trials << trials).min(TRY_SELDOM),
+            Some(Standing::MuchWorse) => TRY_SELDOM,
+        }
+    }
+
+    /// Of the lane in use.
+    fn learn(&mut self, now: Seen) {
+        let trying = self.trying;
+        let known = self.known.of_mut(self.lane);
+        let before = known.filter(|before| !before.seen.is_of_another_load(now));
+        let trials = before.map_or(0, |before| before.trials);
+        *known = Some(Known {
+            // A trial is longer than a slice, and the last one may be long ago.
+            seen: match before {
+                Some(before) if !trying => before.seen.and(now),
+                Some(_) | None => now,
+            },
+            trials: trials.saturating_add(u32::from(trying)),
+        });
+    }
+
+    /// A lane beside the best; none: it is not known under this load.
+    fn standing(&self, other: Lane) -> Option<Standing> {
+        let best = (*self.known.of(self.best))?.seen;
+        let other = (*self.known.of(other))?.seen;
+        (!other.is_of_another_load(best)).then(|| other.beside(best))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Senders who wait: so many records are always in flight.
+    fn closed(in_flight: f64, mean_ms: f64) -> Seen {
+        Seen {
+            in_flight,
+            rate: in_flight / mean_ms * 1_000.0,
+        }
+    }
+
+    /// Senders who do not wait.
+    fn open(rate: f64, mean_ms: f64) -> Seen {
+        Seen {
+            in_flight: rate * mean_ms / 1_000.0,
+            rate,
+        }
+    }
+
+    /// Runs so many slices; how many used each lane.
+    fn run(memory: &mut Memory, slices: u32, seen: impl Fn(Lane) -> Seen) -> [u32; 3] {
+        let mut used = Each::default();
+        let mut lane = Lane::AtOnce;
+        for _ in 0..slices {
+            *used.of_mut(lane) += 1;
+            lane = memory.next(seen(lane), true);
+        }
+        [used.at_once, used.short, used.long]
+    }
+
+    /// Mean times of the lanes, milliseconds.
+    fn times(at_once: f64, short: f64, long: f64) -> impl Fn(Lane) -> f64 {
+        let each = Each {
+            at_once,
+            short,
+            long,
+        };
+        move |lane| *each.of(lane)
+    }
+
+    #[test]
+    fn few_in_flight_never_wait_for_company() {
+        let mut memory = Memory::NEW;
+        let used = run(&mut memory, 500, |_| closed(3.9, 5.0));
+        assert_eq!(used, [500, 0, 0]);
+    }
+
+    #[test]
+    fn the_quickest_lane_is_found_and_kept() {
+        for (means, best) in [
+            ((3.0, 6.0, 21.0), 0),
+            ((14.0, 9.0, 24.0), 1),
+            ((72.0, 35.0, 26.0), 2),
+        ] {
+            let mean = times(means.0, means.1, means.2);
+            let used = run(&mut Memory::NEW.clone(), 1_000, |lane| {
+                closed(64.0, mean(lane))
+            });
+            assert!(used[best] > 950, "{means:?}: {used:?}");
+            let mean = times(means.0, means.1, means.2);
+            let used = run(&mut Memory::NEW.clone(), 1_000, |lane| {
+                open(9_000.0, mean(lane))
+            });
+            assert!(used[best] > 950, "{means:?}: {used:?}");
+        }
+    }
+
+    #[test]
+    fn a_lane_whose_wait_alone_is_too_long_is_never_tried() {
+        let mean = times(4.9, 1.0, 1.0);
+        let used = run(&mut Memory::NEW.clone(), 500, |lane| {
+            closed(64.0, mean(lane))
+        });
+        assert_eq!(used, [500, 0, 0]);
+        let mean = times(9.0, 8.9, 1.0);
+        let used = run(&mut Memory::NEW.clone(), 500, |lane| {
+            closed(64.0, mean(lane))
+        });
+        assert!(used[1] > 5 && used[2] == 0, "{used:?}");
+    }
+
+    #[test]
+    fn where_the_rate_differs_it_counts_and_not_the_mean() {
+        // Two processors are busy: larger requests take longer and leave more time for others.
+        let busy = |lane: Lane| match lane {
+            Lane::AtOnce => closed(95.0, 5.5),
+            Lane::Short => closed(205.0, 9.0),
+            Lane::Long => closed(205.0, 21.0),
+        };
+        let used = run(&mut Memory::NEW.clone(), 1_000, busy);
+        assert!(used[1] > 950, "{used:?}");
+    }
+
+    #[test]
+    fn a_difference_that_nobody_feels_is_none_unless_the_rate_differs() {
+        let (sooner, later) = (open(19_000.0, 2.5), open(19_000.0, 4.5));
+        assert_eq!(sooner.beside(later), Standing::Alike);
+        let (sooner, later) = (closed(64.0, 2.8), closed(64.0, 5.7));
+        assert_eq!(sooner.beside(later), Standing::Better);
+    }
+
+    #[test]
+    fn rates_that_differ_by_chance_are_alike() {
+        let (few, more) = (open(400.0, 8.0), open(450.0, 8.0));
+        assert_eq!(more.beside(few), Standing::Alike);
+        let (few, more) = (open(20_000.0, 8.0), open(22_500.0, 8.0));
+        assert_eq!(more.beside(few), Standing::Better);
+        assert_eq!(few.beside(more), Standing::Worse);
+    }
+
+    #[test]
+    fn a_change_of_the_brokers_is_noticed() {
+        let mut memory = Memory::NEW;
+        let mean = times(3.0, 6.0, 21.0);
+        run(&mut memory, 100, |lane| closed(64.0, mean(lane)));
+        let mean = times(60.0, 35.0, 26.0);
+        let used = run(&mut memory, 1_000, |lane| closed(64.0, mean(lane)));
+        assert!(used[2] > 600, "{used:?}");
+    }
+
+    #[test]
+    fn another_load_is_learnt_anew_at_once() {
+        let mut memory = Memory::NEW;
+        let mean = times(72.0, 35.0, 26.0);
+        run(&mut memory, 300, |lane| closed(256.0, mean(lane)));
+        let mean = times(2.0, 6.0, 21.0);
+        let used = run(&mut memory, 100, |lane| closed(8.0, mean(lane)));
+        assert!(used[0] > 80, "{used:?}");
+    }
+
+    #[test]
+    fn of_lanes_that_are_alike_the_longer_is_kept() {
+        let mean = times(8.0, 8.5, 21.0);
+        let used = run(&mut Memory::NEW.clone(), 400, |lane| {
+            closed(64.0, mean(lane))
+        });
+        assert!(used[1] > 370 && used[2] == 0, "{used:?}");
+    }
+
+    #[test]
+    fn a_trial_that_begins_badly_is_given_up_at_once() {
+        let mean = times(9.0, 18.1, 30.0);
+        let mut memory = Memory::NEW;
+        let used = run(&mut memory, 100, |lane| closed(64.0, mean(lane)));
+        assert_eq!(used, [99, 1, 0]);
+        let mean = times(9.0, 17.9, 30.0);
+        let mut memory = Memory::NEW;
+        let used = run(&mut memory, 20, |lane| closed(64.0, mean(lane)));
+        assert_eq!(used, [18, 2, 0]);
+    }
+
+    #[test]
+    fn a_silence_neither_teaches_nor_moves() {
+        let mut memory = Memory::NEW;
+        let mean = times(14.0, 9.0, 24.0);
+        run(&mut memory, 300, |lane| closed(64.0, mean(lane)));
+        assert_eq!(memory.next(closed(64.0, 5_000.0), false), Lane::Short);
+        assert_eq!(memory.next(closed(64.0, 9.0), true), Lane::Short);
+        // What trickles in after it waits for nobody.
+        assert_eq!(memory.next(closed(1.0, 5_000.0), false), Lane::AtOnce);
+        assert_eq!(memory.next(closed(64.0, 14.0), true), Lane::AtOnce);
+        assert_eq!(memory.next(closed(64.0, 14.0), true), Lane::Short);
+    }
+
+    #[test]
+    fn a_lane_that_acknowledges_nothing_is_left_and_seldom_tried() {
+        let mut memory = Memory::NEW;
+        let used = run(&mut memory, 1_000, |lane| match lane {
+            Lane::AtOnce => closed(64.0, 9.0),
+            Lane::Short | Lane::Long => Seen {
+                in_flight: 64.0,
+                rate: 0.0,
+            },
+        });
+        assert!(used[0] > 990, "{used:?}");
+    }
+}
