@@ -30,8 +30,9 @@ pub(super) enum Report {
 /// An idempotent client calls a record delivered, too, when a later one of its partition was
 /// stored, or when the broker calls its sequence number a duplicate. The first is wrong where a
 /// broker knows nothing of the producer yet, because it then takes any sequence number: the first
-/// record refused while leaders change, the second stored, and the first is never sent again. Such
-/// reports name no offset.
+/// record refused while leaders change, the second stored, and the first is never sent again. Such a
+/// report names no offset. (Of a batch of duplicates the first has none and the others have small
+/// ones; today's brokers do not call a batch that, but answer with its own offset.)
 ///
 /// Source: librdkafka's `rd_kafka_dr_implicit_ack`; confluent-kafka-go, issue 921.
 const fn judge(partition: i32, offset: i64) -> Report {

@@ -5,8 +5,7 @@
 //! and brokers that are busy or far apart: fewer and larger requests make room for more records.
 //! Where the border lies depends on machines that nobody described to us, so it is measured: while
 //! several are in flight, the other lanes are tried for a moment now and then, and the one with the
-//! quickest acknowledgements is used. (In a closed loop quicker acknowledgements *are* the
-//! higher rate.) Records of one key may so travel in several lanes and overtake each other: folding
+//! highest rate, or at the same rate the quickest acknowledgements, is used. Records of one key may so travel in several lanes and overtake each other: folding
 //! makes that harmless.
 //!
 //! What comes next is decided by [`choice::Memory`], a pure function; this counts.
@@ -33,11 +32,13 @@ pub(super) struct Lanes {
     ends_us: AtomicU64,
     /// The lane in use: its wait, milliseconds.
     linger_ms: AtomicU8,
+    /// Records on their way.
     in_flight: AtomicU64,
-    acks: AtomicU64,
-    /// Records that were reported on in this slice, and the sum of those in flight at each report.
-    reports: AtomicU64,
-    in_flight_sum: AtomicU64,
+    /// Records of this slice that are not on their way any more, how many of them are stored, and
+    /// how long all of them took, microseconds.
+    ended: AtomicU64,
+    stored: AtomicU64,
+    took_us: AtomicU64,
     memory: Mutex<(Memory, Slice)>,
 }
 
@@ -48,38 +49,32 @@ struct Slice {
     planned: Duration,
 }
 
-/// A record on its way; it is counted until this is dropped.
+/// A record on its way, until this is dropped.
 #[derive(Debug)]
-pub(super) struct OnItsWay<'a>(&'a Lanes);
-
-impl Drop for OnItsWay<'_> {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
+pub(super) struct OnItsWay<'a> {
+    lanes: &'a Lanes,
+    since_us: u64,
+    stored: bool,
 }
 
 impl OnItsWay<'_> {
     /// It was reported on; `stored`: the broker has it.
-    pub(super) fn reported(self, stored: bool) {
-        let lanes = self.0;
-        let in_flight = lanes.in_flight.load(Ordering::Relaxed);
-        lanes.in_flight_sum.fetch_add(in_flight, Ordering::Relaxed);
-        lanes.reports.fetch_add(1, Ordering::Relaxed);
-        if stored {
-            lanes.acks.fetch_add(1, Ordering::Relaxed);
-        }
-        let ends = lanes.ends_us.load(Ordering::Relaxed);
-        let now = micros(lanes.began.elapsed());
-        // One of those who come after its end thinks the choice over; the others see no end.
-        let one = || {
-            let never = u64::MAX;
-            lanes
-                .ends_us
-                .compare_exchange(ends, never, Ordering::Relaxed, Ordering::Relaxed)
-        };
-        if now >= ends && one().is_ok() {
-            lanes.think();
-        }
+    pub(super) fn reported(mut self, stored: bool) {
+        self.stored = stored;
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        let (lanes, now_us) = (self.lanes, self.lanes.now_us());
+        let took_us = now_us.saturating_sub(self.since_us);
+        lanes.took_us.fetch_add(took_us, Ordering::Relaxed);
+        lanes.ended.fetch_add(1, Ordering::Relaxed);
+        lanes
+            .stored
+            .fetch_add(u64::from(self.stored), Ordering::Relaxed);
+        lanes.in_flight.fetch_sub(1, Ordering::Relaxed);
+        lanes.look(now_us);
     }
 }
 
@@ -95,20 +90,44 @@ impl Lanes {
             ends_us: AtomicU64::new(micros(SLICE)),
             linger_ms: AtomicU8::new(0),
             in_flight: AtomicU64::new(0),
-            acks: AtomicU64::new(0),
-            reports: AtomicU64::new(0),
-            in_flight_sum: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
+            took_us: AtomicU64::new(0),
             memory: Mutex::new((Memory::NEW, first)),
         }
     }
 
-    /// The lane that takes the next record, and its place among those in flight.
+    /// The lane that takes the next record, and its place among those on their way.
     pub(super) fn enter(&self) -> (Lane, OnItsWay<'_>) {
+        let since_us = self.now_us();
+        // Here, too: a lane that hangs reports nothing.
+        self.look(since_us);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         let linger_ms = self.linger_ms.load(Ordering::Relaxed);
         let mut lanes = Lane::ALL.into_iter();
         let lane = lanes.find(|lane| lane.linger_ms() == linger_ms);
-        (lane.unwrap_or(Lane::AtOnce), OnItsWay(self))
+        let on_its_way = OnItsWay {
+            lanes: self,
+            since_us,
+            stored: false,
+        };
+        (lane.unwrap_or(Lane::AtOnce), on_its_way)
+    }
+
+    fn now_us(&self) -> u64 {
+        micros(self.began.elapsed())
+    }
+
+    /// One of those who come after a slice's end thinks the choice over; the others see no end.
+    fn look(&self, now_us: u64) {
+        let ends = self.ends_us.load(Ordering::Relaxed);
+        let swap = |never| {
+            self.ends_us
+                .compare_exchange(ends, never, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        if now_us >= ends && swap(u64::MAX).is_ok() {
+            self.think();
+        }
     }
 
     fn think(&self) {
@@ -116,14 +135,19 @@ impl Lanes {
             let count = count.swap(0, Ordering::Relaxed);
             u32::try_from(count).unwrap_or(u32::MAX)
         };
-        let (acks, reports) = (take(&self.acks), take(&self.reports));
-        let sum = take(&self.in_flight_sum);
+        let (ended, stored) = (take(&self.ended), take(&self.stored));
+        let took = Duration::from_micros(self.took_us.swap(0, Ordering::Relaxed));
         let mut guard = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let (memory, slice) = &mut *guard;
         let lasted = slice.began.elapsed();
+        let waiting = self.in_flight.load(Ordering::Relaxed);
         let seen = Seen {
-            in_flight: f64::from(sum) / f64::from(reports.max(1)),
-            rate: f64::from(acks) / lasted.as_secs_f64(),
+            // Over the time, not over the records: ten that come together are not ten always.
+            in_flight: match ended {
+                0 => f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)),
+                _ => took.as_secs_f64() / lasted.as_secs_f64(),
+            },
+            rate: f64::from(stored) / lasted.as_secs_f64(),
         };
         let lane = memory.next(seen, lasted < slice.planned * 2);
         slice.began = Instant::now();

@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::util::Timeout;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::headers::RecordHeaders;
 use super::options::KafkaSettings;
 use client::Client;
-use delivery::{Report, Reports, Waiting};
+use delivery::{Report, Waiting};
 use lanes::{Lane, Lanes};
 use trouble::Trouble;
 
@@ -159,7 +159,7 @@ impl Producer {
     }
 
     /// As [`Producer::create`], with more clients, which wait for company: each record takes the
-    /// one that is acknowledged soonest at the time. Their number never changes.
+    /// one that serves best at the time. Their number never changes.
     ///
     /// # Errors
     /// [`ConnectError::Create`].
@@ -169,10 +169,9 @@ impl Producer {
             long: Client::create(settings, Lane::Long).map_err(ConnectError::Create)?,
             lanes: Lanes::new(),
         };
-        Ok(Self {
-            adaptive: Some(adaptive),
-            ..Self::create(settings, deadline)?
-        })
+        let mut producer = Self::create(settings, deadline)?;
+        producer.adaptive = Some(adaptive);
+        Ok(producer)
     }
 
     /// Fetches the topic's metadata: brokers are connected and leaders known before the first
@@ -206,7 +205,10 @@ impl Producer {
     ) -> Result<Result<usize, RDKafkaErrorCode>, ConnectError> {
         let mut found = Ok(0);
         for client in self.clients() {
-            let metadata = client.client().fetch_metadata(Some(topic), timeout);
+            let metadata = client
+                .producer()
+                .client()
+                .fetch_metadata(Some(topic), timeout);
             let metadata = metadata.map_err(|cause| ConnectError::Metadata {
                 topic: topic.to_owned(),
                 cause,
@@ -221,11 +223,10 @@ impl Producer {
         Ok(found)
     }
 
-    fn clients(&self) -> impl Iterator<Item = &BaseProducer<Reports>> {
+    fn clients(&self) -> impl Iterator<Item = &Client> {
         let more = self.adaptive.as_ref();
         let more = more.into_iter().flat_map(|more| [&more.short, &more.long]);
-        let all = std::iter::once(&self.at_once).chain(more);
-        all.map(Client::producer)
+        std::iter::once(&self.at_once).chain(more)
     }
 
     fn client(&self, lane: Lane) -> &Client {
@@ -239,8 +240,7 @@ impl Producer {
     /// Whether a client is broken for good.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
-        let broken = |client: &BaseProducer<Reports>| client.client().fatal_error().is_some();
-        self.fatal.load(Ordering::Relaxed) || self.clients().any(broken)
+        self.fatal.load(Ordering::Relaxed) || self.clients().any(Client::is_broken)
     }
 
     /// What the brokers lately refused and will refuse again until somebody helps (a permission,
@@ -253,7 +253,9 @@ impl Producer {
     /// Records handed over and not yet reported on.
     #[must_use]
     pub fn in_flight(&self) -> i32 {
-        let counts = self.clients().map(|client| client.in_flight_count());
+        let counts = self
+            .clients()
+            .map(|client| client.producer().in_flight_count());
         counts.fold(0, i32::saturating_add)
     }
 
@@ -265,6 +267,7 @@ impl Producer {
     pub fn flush(&self, timeout: Duration) -> Result<(), AppendError> {
         for client in self.clients() {
             client
+                .producer()
                 .flush(Timeout::After(timeout))
                 .map_err(|error| self.failed(error))?;
         }
@@ -365,6 +368,13 @@ impl Producer {
                 AppendError::Failed(error)
             }
         }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // Each client's drop waits for its thread: so that they end together.
+        self.clients().for_each(Client::stop);
     }
 }
 

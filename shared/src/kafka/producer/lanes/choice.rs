@@ -2,7 +2,7 @@
 //!
 //! Pure: time is counted in slices, and what happened in one is handed in. Invariants: few records
 //! in flight never wait for company; a lane whose wait alone is longer than what an acknowledgement
-//! takes is not tried; a lane is left only for one that was seen to be quicker. The first slice
+//! takes is not tried; a lane is left for one that was seen to be better, or alike and cheaper. The first slice
 //! after a change of lanes teaches nothing: what was sent before it is still on its way.
 
 /// How long a record waits for company: the lanes, from the shortest wait to the longest.
@@ -66,7 +66,7 @@ const TRY_EVERY: u32 = 60;
 const TRY_SELDOM: u32 = 600;
 /// Means that differ by less are alike.
 const QUICKER: f64 = 0.95;
-const SLOWER: f64 = 1.15;
+const SLOWER: f64 = 1.05;
 /// … and so are those that differ by fewer seconds: to who sends webhooks it makes no difference.
 const NO_MATTER_S: f64 = 0.003;
 const MUCH_SLOWER: f64 = 2.0;
@@ -193,13 +193,18 @@ impl Memory {
     /// interrupted by a silence, after which the rate says nothing of the lane.
     pub(super) fn next(&mut self, now: Seen, lasting: bool) -> Lane {
         if now.in_flight < FEW {
-            return self.take(Lane::AtOnce, false);
+            // What comes after may be another load, and too like the last to be told apart.
+            *self = Self {
+                settling: self.lane != Lane::AtOnce,
+                ..Self::NEW
+            };
+            return self.lane;
         }
         let settling = std::mem::take(&mut self.settling);
         if settling && !(self.trying && self.is_hopeless(now)) {
             return self.lane;
         }
-        if self.trying {
+        if self.trying && (lasting || self.is_hopeless(now)) {
             self.learn(now);
             self.slices_since_trial = 0;
             // Of two that are alike, fewer and larger requests cost everybody less.
@@ -211,9 +216,7 @@ impl Memory {
             }
             return self.take(self.best, false);
         }
-        if self.lane != self.best || !lasting {
-            // After a silence the load may be another one, and too like the last to be told apart.
-            *self.known.of_mut(self.best) = None;
+        if self.trying || !lasting {
             return self.take(self.best, false);
         }
         self.learn(now);
@@ -241,10 +244,10 @@ impl Memory {
         with_pause.min_by_key(|(lane, pause)| (*pause, std::cmp::Reverse(lane.linger_ms())))
     }
 
-    /// A trial that begins so badly is given up: others wait meanwhile.
+    /// A trial that goes so badly is given up: others wait meanwhile.
     fn is_hopeless(&self, now: Seen) -> bool {
         let best = *self.known.of(self.best);
-        best.is_some_and(|best| now.beside(best.seen) == Standing::MuchWorse)
+        best.is_some_and(|best| now.mean() > best.seen.mean() * MUCH_SLOWER)
     }
 
     /// Slices between two trials, the next of which is of `other`. One trial is easily mistaken:
@@ -355,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_lane_whose_wait_alone_is_too_long_is_never_tried() {
-        let mean = times(4.9, 1.0, 1.0);
+        let mean = times(2.9, 1.0, 1.0);
         let used = run(&mut Memory::NEW.clone(), 500, |lane| {
             closed(64.0, mean(lane))
         });
@@ -438,16 +441,39 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_neither_teaches_nor_moves() {
+    fn an_interruption_teaches_nothing_and_few_in_flight_begin_anew() {
         let mut memory = Memory::NEW;
         let mean = times(14.0, 9.0, 24.0);
         run(&mut memory, 300, |lane| closed(64.0, mean(lane)));
+        let before = memory.known;
         assert_eq!(memory.next(closed(64.0, 5_000.0), false), Lane::Short);
-        assert_eq!(memory.next(closed(64.0, 9.0), true), Lane::Short);
-        // What trickles in after it waits for nobody.
-        assert_eq!(memory.next(closed(1.0, 5_000.0), false), Lane::AtOnce);
-        assert_eq!(memory.next(closed(64.0, 14.0), true), Lane::AtOnce);
-        assert_eq!(memory.next(closed(64.0, 14.0), true), Lane::Short);
+        assert_eq!(memory.known.short, before.short);
+        assert_eq!(memory.next(closed(1.0, 9.0), true), Lane::AtOnce);
+        assert!(memory.known.short.is_none() && memory.best == Lane::AtOnce);
+    }
+
+    #[test]
+    fn an_interrupted_trial_is_no_trial_but_one_that_hangs_is() {
+        let trying = || {
+            let mut memory = Memory::NEW;
+            let mut lane = Lane::AtOnce;
+            while !memory.is_trial() {
+                let mean = if lane == Lane::AtOnce { 9.0 } else { 10.0 };
+                lane = memory.next(closed(64.0, mean), true);
+            }
+            assert_eq!(lane, Lane::Short);
+            memory
+        };
+        let mut idle = trying();
+        assert_eq!(idle.next(closed(20.0, 9.0), false), Lane::AtOnce);
+        assert!(idle.known.short.is_none());
+        let mut hanging = trying();
+        let nothing = Seen {
+            in_flight: 64.0,
+            rate: 0.0,
+        };
+        assert_eq!(hanging.next(nothing, false), Lane::AtOnce);
+        assert!(hanging.known.short.is_some_and(|known| known.trials == 1));
     }
 
     #[test]
