@@ -153,7 +153,9 @@ fn figures(answers: &Answers, cpu: f64, peak_kib: Option<u64>) -> Figures {
 /// Every candidate's runs.
 pub(in crate::bench) type Runs = BTreeMap<Who, Vec<Figures>>;
 
-/// Measures the candidates in turn, `runs` times.
+/// Measures the candidates in turn, `runs` times; each run begins with another of them, and each
+/// candidate with all that the one before it made brokers write on the disk: who comes last would
+/// else pay for those before.
 ///
 /// # Errors
 /// As [`measure`].
@@ -165,9 +167,12 @@ pub(in crate::bench) fn interleave(
     runs: u64,
 ) -> anyhow::Result<Runs> {
     let mut all = Runs::new();
-    for _ in 0..runs {
+    for run in 0..runs {
         let bodies = cell.bodies();
-        for candidate in candidates {
+        let first = usize::try_from(run)?.checked_rem(candidates.len());
+        let (later, sooner) = candidates.split_at(first.unwrap_or(0));
+        for candidate in sooner.iter().chain(later) {
+            nix::unistd::sync();
             let figures = measure(cell, candidate, &bodies, pace, lasts)?;
             all.entry(candidate.who).or_default().push(figures);
         }
