@@ -10,11 +10,9 @@ use ingestor::budget::{Budget, Charge, PER_REQUEST};
 use ingestor::metrics::Metrics;
 use ingestor::secrets::CurrentSecrets;
 use ingestor::watch::{Watched, until_fatal};
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use shared::config::WebhookSecrets;
 use shared::kafka::KafkaSettings;
 use shared::kafka::headers::RecordHeaders;
@@ -23,6 +21,7 @@ use shared::runtime::Health;
 use shared::signature::Secrets;
 
 use crate::client::SECRET;
+use crate::topic::read;
 
 const TOPIC: &str = "events";
 const PARTITIONS: i32 = 3;
@@ -60,32 +59,6 @@ impl Mock {
     fn answer(&self, error: RDKafkaRespErr, times: usize) {
         let errors = vec![error; times];
         self.brokers.request_errors(RDKafkaApiKey::Produce, &errors);
-    }
-
-    /// Values in the topic now.
-    fn values(&self) -> Vec<Vec<u8>> {
-        let reader: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.brokers.bootstrap_servers())
-            .set("group.id", "reading")
-            .create()
-            .expect("consumer");
-        let mut list = TopicPartitionList::new();
-        let mut there = 0;
-        for partition in 0..PARTITIONS {
-            let (low, high) = reader
-                .fetch_watermarks(TOPIC, partition, PATIENCE)
-                .expect("watermarks");
-            there += usize::try_from(high - low).expect("a number of records");
-            list.add_partition_offset(TOPIC, partition, Offset::Beginning)
-                .expect("partition");
-        }
-        reader.assign(&list).expect("assigned");
-        let mut values = Vec::new();
-        while values.len() < there {
-            let record = reader.poll(PATIENCE).expect("a record").expect("readable");
-            values.push(record.payload().unwrap_or_default().to_vec());
-        }
-        values
     }
 
     async fn append(&self) -> Result<(), AppendError> {
@@ -218,7 +191,8 @@ fn what_only_the_client_takes_for_stored_is_not_acknowledged() {
             mock.producer.append(record)
         };
         let (first, second) = tokio::join!(append(b'1'), append(b'2'));
-        let starts: Vec<u8> = mock.values().iter().map(|value| value[0]).collect();
+        let stored = read(&mock.brokers.bootstrap_servers(), TOPIC, PARTITIONS);
+        let starts: Vec<u8> = stored.iter().map(|record| record.value[0]).collect();
         assert!(second.is_ok() && starts == [b'2'], "{second:?} {starts:?}");
         assert!(matches!(first, Err(AppendError::Unproven)), "{first:?}");
     });

@@ -19,12 +19,12 @@ pub(crate) struct Record {
 }
 
 pub(crate) fn records(topics: &TestTopics) -> Vec<Record> {
-    read(topics, &topics.events, 12)
+    read(&topics.brokers, &topics.events, 12)
 }
 
 /// What each instance told of itself so far, in its order.
 pub(crate) fn counts(topics: &TestTopics) -> Vec<Stats> {
-    let records = read(topics, &topics.stats, 1);
+    let records = read(&topics.brokers, &topics.stats, 1);
     let told = records.into_iter().map(|record| {
         let stats = Stats::read(&record.value).expect("readable");
         assert_eq!(record.key, stats.instance);
@@ -33,9 +33,9 @@ pub(crate) fn counts(topics: &TestTopics) -> Vec<Stats> {
     told.collect()
 }
 
-fn read(topics: &TestTopics, topic: &str, partitions: i32) -> Vec<Record> {
+pub(crate) fn read(brokers: &str, topic: &str, partitions: i32) -> Vec<Record> {
     let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &topics.brokers)
+        .set("bootstrap.servers", brokers)
         .set("group.id", "reading")
         .set("enable.auto.commit", "false")
         .set("fetch.message.max.bytes", "6291456")
