@@ -21,6 +21,7 @@ pub struct Metrics {
     connections: UpDownCounter<i64>,
     reload_failures: Counter<u64>,
     in_flight: Gauge<i64>,
+    linger: Gauge<f64>,
     tally: Arc<Tally>,
 }
 
@@ -56,6 +57,11 @@ impl Metrics {
                 .i64_gauge("bookend_producer_records_in_flight")
                 .with_description("Records handed to the producer and not yet reported on.")
                 .build(),
+            linger: meter
+                .f64_gauge("bookend_producer_linger")
+                .with_unit("s")
+                .with_description("How long a record waits for company before it is sent, at most.")
+                .build(),
             tally: Arc::new(Tally::default()),
         }
     }
@@ -85,7 +91,8 @@ impl Metrics {
     }
 
     /// State of the producer.
-    pub fn producing(&self, in_flight: i32) {
+    pub fn producing(&self, in_flight: i32, linger: Duration) {
+        self.linger.record(linger.as_secs_f64(), &[]);
         self.in_flight.record(i64::from(in_flight), &[]);
     }
 }

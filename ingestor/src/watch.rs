@@ -62,7 +62,9 @@ async fn watch_producer(watched: &Arc<Watched>) -> ProducerFailed {
         if watched.producer.is_fatal() {
             return ProducerFailed;
         }
-        watched.metrics.producing(watched.producer.in_flight());
+        let producer = &watched.producer;
+        let metrics = &watched.metrics;
+        metrics.producing(producer.in_flight(), producer.linger());
         let parts = Arc::clone(watched);
         // Metadata is a blocking call.
         drop(web::block(move || parts.look_for_brokers()).await);

@@ -103,7 +103,7 @@ impl Lanes {
         // Here, too: a lane that hangs reports nothing.
         self.look(since_us);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let linger_ms = self.linger_ms.load(Ordering::Relaxed);
+        let linger_ms = self.linger_ms();
         let mut lanes = Lane::ALL.into_iter();
         let lane = lanes.find(|lane| lane.linger_ms() == linger_ms);
         let on_its_way = OnItsWay {
@@ -112,6 +112,11 @@ impl Lanes {
             stored: false,
         };
         (lane.unwrap_or(Lane::AtOnce), on_its_way)
+    }
+
+    /// How long a record waits for company now, at most; milliseconds.
+    pub(super) fn linger_ms(&self) -> u8 {
+        self.linger_ms.load(Ordering::Relaxed)
     }
 
     fn now_us(&self) -> u64 {

@@ -259,6 +259,13 @@ impl Producer {
         counts.fold(0, i32::saturating_add)
     }
 
+    /// How long a record waits for company now, at most.
+    #[must_use]
+    pub fn linger(&self) -> Duration {
+        let lanes = self.adaptive.as_ref().map(|more| &more.lanes);
+        Duration::from_millis(lanes.map_or(0, Lanes::linger_ms).into())
+    }
+
     /// Waits until every record is reported on, up to `timeout` for each client. Blocks. Must come
     /// after every append has returned, and before the drop, which would purge the queue.
     ///

@@ -2,8 +2,8 @@
 //!
 //! Pure: time is counted in slices, and what happened in one is handed in. Invariants: few records
 //! in flight never wait for company; a lane whose wait alone is longer than what an acknowledgement
-//! takes is not tried; a lane is left for one that was seen to be better, or alike and cheaper. The first slice
-//! after a change of lanes teaches nothing: what was sent before it is still on its way.
+//! takes is not tried; a lane is left for one that was seen to be better, or alike and cheaper. The
+//! first slice after a change of lanes teaches nothing: what was sent before it is still on its way.
 
 /// How long a record waits for company: the lanes, from the shortest wait to the longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +64,12 @@ const TRY_SOON: u32 = 2;
 const TRY_EVERY: u32 = 60;
 /// … and while it seems slower.
 const TRY_SELDOM: u32 = 600;
-/// Means that differ by less are alike.
+/// Mean times whose ratio lies between these are alike …
 const QUICKER: f64 = 0.95;
 const SLOWER: f64 = 1.05;
 /// … and so are those that differ by fewer seconds: to who sends webhooks it makes no difference.
 const NO_MATTER_S: f64 = 0.003;
+/// From this ratio on, a lane is not merely slower.
 const MUCH_SLOWER: f64 = 2.0;
 /// Rates that differ by less, and by less than chance makes of them, are alike.
 const MARGIN: f64 = 0.05;
@@ -204,26 +205,33 @@ impl Memory {
         if settling && !(self.trying && self.is_hopeless(now)) {
             return self.lane;
         }
-        if self.trying && (lasting || self.is_hopeless(now)) {
-            self.learn(now);
+        if self.trying {
             self.slices_since_trial = 0;
-            // Of two that are alike, fewer and larger requests cost everybody less.
-            let saves = self.lane.linger_ms() > self.best.linger_ms();
-            match self.standing(self.lane) {
-                Some(Standing::Better) => self.best = self.lane,
-                Some(Standing::Alike) if saves => self.best = self.lane,
-                Some(Standing::Alike | Standing::Worse | Standing::MuchWorse) | None => {}
+            if lasting || self.is_hopeless(now) {
+                self.learn(now);
+                self.judge();
             }
             return self.take(self.best, false);
         }
-        if self.trying || !lasting {
-            return self.take(self.best, false);
+        if !lasting {
+            return self.lane;
         }
         self.learn(now);
         self.slices_since_trial = self.slices_since_trial.saturating_add(1);
         match self.next_trial() {
             Some((other, pause)) if self.slices_since_trial >= pause => self.take(other, true),
             Some(_) | None => self.lane,
+        }
+    }
+
+    /// Whether the lane that was tried is the best from now on.
+    fn judge(&mut self) {
+        // Of two that are alike, fewer and larger requests cost everybody less.
+        let saves = self.lane.linger_ms() > self.best.linger_ms();
+        match self.standing(self.lane) {
+            Some(Standing::Better) => self.best = self.lane,
+            Some(Standing::Alike) if saves => self.best = self.lane,
+            Some(Standing::Alike | Standing::Worse | Standing::MuchWorse) | None => {}
         }
     }
 
