@@ -17,7 +17,7 @@ use crate::admission::Admission;
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::line::Lines;
-use crate::listener::{Limits, build};
+use crate::listener::{Limits, bind, build};
 use crate::metrics::Metrics;
 use crate::secrets::CurrentSecrets;
 use crate::stats::{Reporter, Telling, instance};
@@ -39,7 +39,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), secrets = ?config.secrets.names(), "ingestor starting");
     ops.health.set_unready("kafka", "warming up");
     // The address is ours from the first moment; nobody is answered before the producer is warm.
-    let listener = TcpListener::bind(config.listen_addr)
+    let listener = bind(config.listen_addr)
         .with_context(|| format!("cannot listen on LISTEN_ADDR {}", config.listen_addr))?;
     actix_web::rt::System::new().block_on(serve(config, &ops, listener))
 }

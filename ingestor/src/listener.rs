@@ -3,7 +3,7 @@
 //! Built on the framework's HTTP layer, without its router and extractors: for one route they
 //! cost more than they give (docs/benchmarks.md).
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use actix_server::Server;
 use actix_service::{ServiceFactoryExt, fn_service};
 use actix_web::rt::net::TcpStream;
 use shared::kafka::producer::EventLog;
+use socket2::{Domain, Protocol as Transport, Socket, Type};
 
 use crate::connection::{Bounds, LINGER, Progress, Timed};
 use crate::metrics::Metrics;
@@ -24,6 +25,10 @@ use crate::webhook::{Parts, receive};
 
 /// How long an answer may stay unread.
 const UNREAD: Duration = Duration::from_secs(15);
+
+/// Connections that may wait to be accepted. Above it the kernel drops the client's first packet,
+/// which is sent again a second later; the standard library's 128 is less than one burst.
+const BACKLOG: i32 = 1024;
 
 /// Bounds of the public listener.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +50,23 @@ impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.connection(-1);
     }
+}
+
+/// Takes the address: connections may come, and wait until they are served.
+///
+/// # Errors
+/// The socket's.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Transport::TCP),
+    )?;
+    // As the standard library: a restart must not wait for the connections of the process before.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Starts to serve, on as many threads as there are processors.
@@ -135,4 +157,21 @@ fn last(request: &Request, mut response: ResponseBuilder, body: &'static str) ->
         .force_close()
         .body(body)
         .map_into_boxed_body()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_of_connections_waits_for_nobodys_second_packet() {
+        let listener = bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody accepts: whom the backlog has no room for would wait a second and be tried again.
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(900));
+        let burst: Vec<TcpStream> = (0..500).map(|_| connect().unwrap()).collect();
+        assert_eq!(burst.len(), 500);
+    }
 }
