@@ -11,13 +11,15 @@
 //! What comes next is decided by [`choice::Memory`], a pure function; this counts.
 
 mod choice;
+mod seen;
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(super) use choice::Lane;
-use choice::{Memory, Seen};
+use choice::Memory;
+use seen::Seen;
 
 /// How long a lane is used before the choice is thought over.
 const SLICE: Duration = Duration::from_millis(100);
