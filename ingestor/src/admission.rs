@@ -222,7 +222,7 @@ mod tests {
     fn one_slow_acknowledgement_is_no_reason_to_shrink() {
         let admission = Admission::new(1024);
         admission.state().began = Instant::now() - WINDOW;
-        for _ in 1..ENOUGH {
+        for _ in 1..8 {
             admission.left(Duration::from_secs(1));
         }
         assert_eq!(admission.limit(), AT_FIRST);
