@@ -1,8 +1,8 @@
 //! From librdkafka's delivery report to whoever waits for it.
 //!
 //! Invariant: this is the only place that makes an [`Ack`], and only from a report that says where
-//! in the partition the record is. Deliberately not the client library's own future: it copies each record's key, value and
-//! headers back out of the report, which nobody here reads.
+//! in the partition the record is. Deliberately not the client library's own future: it copies each
+//! record's key, value and headers back out of the report, which nobody here reads.
 
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@
 //! and brokers that are busy or far apart: fewer and larger requests make room for more records.
 //! Where the border lies depends on machines that nobody described to us, so it is measured: while
 //! several are in flight, the other lanes are tried for a moment now and then, and the one with the
-//! highest rate, or at the same rate the quickest acknowledgements, is used. Records of one key may so travel in several lanes and overtake each other: folding
-//! makes that harmless.
+//! highest rate, or at the same rate the quickest acknowledgements, is used. Records of one key may
+//! so travel in several lanes and overtake each other: folding makes that harmless.
 //!
 //! What comes next is decided by [`choice::Memory`], a pure function; this counts.
 
