@@ -14,7 +14,7 @@ use shared::routing::record_key;
 use testbed::services::{Service, ServiceBuilder};
 use testbed::testing::{TestDatabase, TestTopics, eventually};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 #[derive(QueryableByName)]
