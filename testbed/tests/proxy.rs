@@ -108,6 +108,27 @@ fn a_reset_reaches_old_and_new_connections() {
 }
 
 #[test]
+fn a_reset_that_is_healed_at_once_still_reaches_every_connection() {
+    let proxy = Proxy::start(echo()).unwrap();
+    for round in 0..50 {
+        let mut streams: Vec<TcpStream> = (0..8).map(|_| connect(&proxy)).collect();
+        for stream in &mut streams {
+            assert_eq!(ask(stream, "hello").unwrap(), "hello");
+        }
+        proxy.set(Fault::Blackhole(Direction::Both));
+        proxy.set(Fault::Reset);
+        proxy.set(Fault::None);
+        for (number, stream) in streams.iter_mut().enumerate() {
+            let gone = stream
+                .read(&mut [0; 1])
+                .map_or_else(|error| !timed_out(&error), |n| n == 0);
+            assert!(gone, "round {round}, connection {number} lives on");
+        }
+        assert_eq!(ask(&mut connect(&proxy), "again").unwrap(), "again");
+    }
+}
+
+#[test]
 fn a_silent_proxy_accepts_and_never_answers() {
     let proxy = Proxy::start(echo()).unwrap();
     proxy.set(Fault::Silent);

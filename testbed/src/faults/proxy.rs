@@ -1,7 +1,8 @@
 //! A TCP proxy for one hop, whose connections can be spoiled while they are used.
 //!
 //! Invariant: a fault holds for connections that exist and for new ones, until the next
-//! [`Proxy::set`]; the port stays the proxy's. Not here: what travels through it (no protocol is
+//! [`Proxy::set`]; one that ends connections ends all that exist, however soon it is healed; the
+//! port stays the proxy's. Not here: what travels through it (no protocol is
 //! understood, only bytes), and packets (this is user space).
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -50,11 +51,40 @@ pub enum Fault {
     HoldReplyAfter(&'static [u8]),
 }
 
+impl Fault {
+    const fn ends_connections(&self) -> bool {
+        match self {
+            Self::Refuse | Self::Reset => true,
+            Self::None
+            | Self::Blackhole(_)
+            | Self::Silent
+            | Self::Delay(_)
+            | Self::Slice
+            | Self::HoldReplyAfter(_) => false,
+        }
+    }
+}
+
+/// What is wrong now, and how often connections were ended: who looks only now and then sees the
+/// last fault and not those before it, but the number tells of them.
+#[derive(Clone, Debug)]
+pub(super) struct Hop {
+    pub(super) fault: Fault,
+    ended: u64,
+}
+
+impl Hop {
+    /// Whether a connection that began when `ended` was so many is at its end.
+    const fn ends(&self, ended: u64) -> bool {
+        self.ended != ended || self.fault.ends_connections()
+    }
+}
+
 /// A proxy in front of one address. Gone, with its connections, when dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    fault: watch::Sender<Fault>,
+    hop: watch::Sender<Hop>,
     held: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
@@ -76,7 +106,10 @@ impl Proxy {
             .enable_all()
             .build()?;
         let listener = runtime.block_on(listen(address))?;
-        let (fault, faults) = watch::channel(Fault::None);
+        let (hop, seen) = watch::channel(Hop {
+            fault: Fault::None,
+            ended: 0,
+        });
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let held = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&held);
@@ -85,14 +118,14 @@ impl Proxy {
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = serve(listener, address, target, faults, count) => {}
+                        () = serve(listener, address, target, seen, count) => {}
                         _ = stopped => {}
                     }
                 });
             })?;
         Ok(Self {
             address,
-            fault,
+            hop,
             held,
             thread: Some(thread),
             stop: Some(stop),
@@ -107,7 +140,10 @@ impl Proxy {
 
     /// From now on this is wrong; [`Fault::None`] heals.
     pub fn set(&self, fault: Fault) {
-        self.fault.send_replace(fault);
+        self.hop.send_modify(|hop| {
+            hop.ended = hop.ended.wrapping_add(u64::from(fault.ends_connections()));
+            hop.fault = fault;
+        });
     }
 
     /// How many connections have had their reply held by [`Fault::HoldReplyAfter`] so far.
@@ -137,12 +173,12 @@ async fn serve(
     listener: TcpListener,
     address: SocketAddr,
     target: SocketAddr,
-    mut faults: watch::Receiver<Fault>,
+    mut hop: watch::Receiver<Hop>,
     held: Arc<AtomicUsize>,
 ) {
     let mut listener = Some(listener);
     loop {
-        let refusing = *faults.borrow_and_update() == Fault::Refuse;
+        let refusing = hop.borrow_and_update().fault == Fault::Refuse;
         match (&listener, refusing) {
             (Some(_), true) => listener = None,
             // The port may still be in the hands of a connection that is going away.
@@ -151,19 +187,19 @@ async fn serve(
         }
         let Some(open) = &listener else {
             let wait = Duration::from_millis(20);
-            drop(tokio::time::timeout(wait, faults.changed()).await);
+            drop(tokio::time::timeout(wait, hop.changed()).await);
             continue;
         };
         tokio::select! {
-            changed = faults.changed() => {
+            changed = hop.changed() => {
                 if changed.is_err() {
                     return;
                 }
             }
             accepted = open.accept() => {
                 if let Ok((client, _)) = accepted {
-                    let (faults, held) = (faults.clone(), Arc::clone(&held));
-                    tokio::spawn(connection(client, target, faults, held));
+                    let (hop, held) = (hop.clone(), Arc::clone(&held));
+                    tokio::spawn(connection(client, target, hop, held));
                 }
             }
         }
@@ -173,13 +209,14 @@ async fn serve(
 async fn connection(
     client: TcpStream,
     target: SocketAddr,
-    mut faults: watch::Receiver<Fault>,
+    mut hop: watch::Receiver<Hop>,
     held: Arc<AtomicUsize>,
 ) {
     // Who was accepted in silence stays so: it never had a server.
-    let silent = *faults.borrow() == Fault::Silent;
+    let silent = hop.borrow().fault == Fault::Silent;
+    let began = hop.borrow().ended;
     let shared = Shared {
-        faults: faults.clone(),
+        hop: hop.clone(),
         holding: AtomicBool::new(false),
         held: &held,
     };
@@ -197,7 +234,7 @@ async fn connection(
         let back = carry(from_server, to_client, Direction::ToClient, &shared);
         tokio::try_join!(there, back).map(drop)
     };
-    let broken = faults.wait_for(|fault| matches!(fault, Fault::Reset | Fault::Refuse));
+    let broken = hop.wait_for(|hop| hop.ends(began));
     let ended: bool = tokio::select! {
         outcome = carrying => outcome.is_err(),
         _ = broken => true,

@@ -6,12 +6,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
-use super::proxy::{Direction, Fault};
+use super::proxy::{Direction, Fault, Hop};
 
 /// What both ways of one connection know.
 #[derive(Debug)]
 pub(super) struct Shared<'a> {
-    pub(super) faults: watch::Receiver<Fault>,
+    pub(super) hop: watch::Receiver<Hop>,
     /// This connection's replies are held.
     pub(super) holding: AtomicBool,
     /// Connections held so far, all together.
@@ -32,7 +32,7 @@ pub(super) async fn carry(
         let Some(piece) = buffer.get(..count).filter(|piece| !piece.is_empty()) else {
             return to.shutdown().await;
         };
-        let fault = shared.faults.borrow().clone();
+        let fault = shared.hop.borrow().fault.clone();
         match fault {
             Fault::None | Fault::Refuse | Fault::Reset => to.write_all(piece).await?,
             Fault::Silent => {}
