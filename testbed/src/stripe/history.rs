@@ -2,7 +2,8 @@
 //!
 //! Invariant: a delivery's `invoke` line is flushed before its first byte is sent, and its end
 //! (`ok`, `fail`, `info`) after the answer, so a reader never sees an effect without its cause.
-//! `info` means unknown: no answer, or one that was thrown away.
+//! `info` means unknown: no answer, or one that was thrown away. A line is told once its newline is
+//! there: who reads while deliveries go on may find the last one in part, and leaves it.
 
 use std::fs::File;
 use std::io::{self, Write};
