@@ -55,6 +55,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         queues: &queues,
         producer: &producer,
         stopping: &stopping,
+        health: &ops.health,
     };
     let started = threads.start(&last_answer)?;
     let heart = Heart {

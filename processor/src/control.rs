@@ -2,9 +2,13 @@
 //!
 //! Each second it looks at `consumer_control` and writes its row of `processor_instances`, and
 //! whether the database is older than what was committed to it: a restored backup is caught up
-//! with also where nothing new arrives. A process whose own way to the database stays broken is cut off: the polling thread leaves the
-//! group while Kafka is well, so that another takes its partitions, and joins again when the
-//! database answers.
+//! with also where nothing new arrives. A process whose own way to the database stays broken is
+//! cut off: the polling thread leaves the group while Kafka is well, so that another takes its
+//! partitions, and joins again when the database answers.
+//!
+//! A statement whose answer was swallowed on the way, by something that keeps the connection open,
+//! is waited for without an end: libpq has no bound for that, and TCP sees nothing amiss. Each look
+//! is therefore a sign of life, and a process that gives none is for the orchestrator to replace.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +18,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use shared::db::Limits;
 use shared::error::chain;
+use shared::runtime::Health;
 
 use crate::brake::Brake;
 use crate::consumer::Queues;
@@ -21,6 +26,8 @@ use crate::store::control::{Instance, Wanted, hold, say, wanted};
 use crate::store::progress;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// More than a look may take that is answered, or refused, in the end (see [`limits`]).
+const LOOK_WITHIN: Duration = Duration::from_secs(30);
 
 /// When the database last answered this process. Whoever asks compares with the clock by itself, so
 /// that a watch that hangs on a silent connection is no answer.
@@ -68,6 +75,8 @@ pub struct Watch {
     pub brake: Arc<Brake>,
     /// Read by the polling thread.
     pub last_answer: Arc<LastAnswer>,
+    /// Told of each look.
+    pub health: Arc<Health>,
 }
 
 impl Watch {
@@ -76,6 +85,7 @@ impl Watch {
         let mut connection: Option<PgConnection> = None;
         let mut seen: Option<i64> = None;
         while !stopping.load(Ordering::Relaxed) {
+            self.health.beat("watching the database", LOOK_WITHIN);
             match self.look(&mut connection, &mut seen) {
                 Ok(()) => self.last_answer.note(),
                 Err(error) => {

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use shared::clock::{Clock as _, SystemClock};
 use shared::db::Limits;
 use shared::kafka::producer::Producer;
+use shared::runtime::Health;
 
 use super::APPEND_DEADLINE;
 use crate::brake::Brake;
@@ -25,6 +26,7 @@ pub(super) struct Threads<'a> {
     pub(super) queues: &'a Arc<Queues>,
     pub(super) producer: &'a Arc<Producer>,
     pub(super) stopping: &'a Arc<AtomicBool>,
+    pub(super) health: &'a Arc<Health>,
 }
 
 impl Threads<'_> {
@@ -110,6 +112,7 @@ impl Threads<'_> {
             queues: Arc::clone(self.queues),
             brake: Arc::clone(brake),
             last_answer: Arc::clone(last_answer),
+            health: Arc::clone(self.health),
         }
     }
 }
