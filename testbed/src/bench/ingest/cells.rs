@@ -17,7 +17,7 @@ const DISTINCT: usize = 8_000;
 const DISTINCT_BYTES: usize = 64 * 1024 * 1024;
 /// Load before the clock counts: the ingestor has found its lane by then (a process that is asked
 /// little begins anew, so it searches in every run).
-const WARM_UP: Duration = Duration::from_secs(4);
+const WARM_UP: Duration = Duration::from_secs(5);
 
 /// One way to load.
 #[derive(Clone, Copy, Debug)]
