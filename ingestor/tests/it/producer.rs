@@ -226,3 +226,30 @@ fn memory_is_given_back_when_the_client_reports_and_not_when_the_wait_is_over() 
         assert!(given_back.is_ok(), "{} bytes held for ever", budget.held());
     });
 }
+
+#[test]
+fn many_records_on_a_long_way_may_wait_for_company_and_a_single_one_never_does() {
+    run(async {
+        let mock = Mock::start();
+        let far = Duration::from_millis(30);
+        mock.brokers.broker_round_trip_time(1, far).expect("set");
+        let waits = || !mock.producer.linger().is_zero();
+        let crowd = async {
+            let without_a_pause = || async {
+                while !waits() {
+                    mock.append().await.expect("stored");
+                }
+            };
+            futures_util::future::join_all((0..64).map(|_| without_a_pause())).await;
+        };
+        let found = tokio::time::timeout(PATIENCE, crowd).await;
+        assert!(found.is_ok(), "no other lane was tried");
+        let alone = async {
+            while waits() {
+                mock.append().await.expect("stored");
+            }
+        };
+        let at_once = tokio::time::timeout(PATIENCE, alone).await;
+        assert!(at_once.is_ok(), "one record alone still waits for company");
+    });
+}
