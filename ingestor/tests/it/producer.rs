@@ -251,5 +251,10 @@ fn many_records_on_a_long_way_may_wait_for_company_and_a_single_one_never_does()
         };
         let at_once = tokio::time::timeout(PATIENCE, alone).await;
         assert!(at_once.is_ok(), "one record alone still waits for company");
+        // Nor is another lane tried with it, for longer than the pause between two trials of many.
+        for _ in 0..40 {
+            mock.append().await.expect("stored");
+            assert!(!waits(), "one record alone waits for company again");
+        }
     });
 }

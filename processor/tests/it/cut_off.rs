@@ -1,6 +1,7 @@
 //! One of two processors loses its way to the database, and only it.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use shared::clock::{Clock as _, SystemClock};
 use testbed::faults::{Direction, Fault, Proxy};
@@ -50,8 +51,8 @@ fn eventually_cut_off(cut: &Service) {
 }
 
 /// Everything that is published until now is applied.
-fn eventually_applied(harness: &Harness, published: &std::sync::atomic::AtomicI64) {
-    let mark = published.load(std::sync::atomic::Ordering::Relaxed);
+fn eventually_applied(harness: &Harness, published: &AtomicI64) {
+    let mark = published.load(Ordering::Relaxed);
     let behind = format!(
         "SELECT count(*) FROM generate_series(0, {mark}) AS n \
          WHERE NOT EXISTS (SELECT FROM events WHERE id = 'evt_' || n)"
