@@ -145,14 +145,15 @@ impl Admission {
     }
 
     /// Notes how long one waited for Kafka; whether its place is one too many.
-    fn left(&self, waited: Duration) -> bool {
+    fn left(&self, since: Instant, now: Instant) -> bool {
+        let waited = now.saturating_duration_since(since);
         let mut state = self.state();
         state.window.acks = state.window.acks.saturating_add(1);
         state.window.waited = state.window.waited.saturating_add(waited);
-        if state.began.elapsed() >= WINDOW && state.window.acks >= ENOUGH {
+        if now.saturating_duration_since(state.began) >= WINDOW && state.window.acks >= ENOUGH {
             state.limit = next_limit(state.limit, state.window, self.most);
             state.window = Window::default();
-            state.began = Instant::now();
+            state.began = now;
             let missing = state.limit.saturating_sub(state.existing);
             state.existing = state.existing.saturating_add(missing);
             self.places.add_permits(missing);
@@ -167,7 +168,7 @@ impl Admission {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let surplus = self.admission.left(self.since.elapsed());
+        let surplus = self.admission.left(self.since, Instant::now());
         if let Some(permit) = self.permit.take()
             && surplus
         {
@@ -221,12 +222,13 @@ mod tests {
     #[test]
     fn one_slow_acknowledgement_is_no_reason_to_shrink() {
         let admission = Admission::new(1024);
-        admission.state().began = Instant::now() - WINDOW;
+        let a_second_ago = Instant::now() - Duration::from_secs(1);
+        admission.state().began = a_second_ago;
         for _ in 1..8 {
-            admission.left(Duration::from_secs(1));
+            admission.left(a_second_ago, Instant::now());
         }
         assert_eq!(admission.limit(), AT_FIRST);
-        admission.left(Duration::from_secs(1));
+        admission.left(a_second_ago, Instant::now());
         assert!(admission.limit() < AT_FIRST);
     }
 

@@ -8,8 +8,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use rdkafka::message::OwnedHeaders;
 use shared::envelope::{self, Envelope, Malformed};
-use shared::kafka::headers::{RecordHeaders, RecordKind, Source};
+use shared::ids::{AccountId, BookingId};
+use shared::kafka::headers::{RecordHeadersOf, RecordKind, Source};
 use shared::kafka::producer::NewRecord;
 use shared::routing::{self, Route};
 use shared::signature::Verified;
@@ -58,26 +60,29 @@ pub struct Delivery {
 /// ```
 #[must_use]
 pub fn prepare(topic: &str, verified: Verified<Vec<u8>>, delivery: Delivery) -> Prepared {
-    let evidence = RecordHeaders {
-        stripe_signature: Some(verified.signature().to_owned()),
-        verified_by: Some(verified.verified_by().to_owned()),
-        received_at: Some(delivery.received_at),
-        traceparent: Some(delivery.traceparent.clone()),
-        record: RecordKind::Event,
-        source: Source::Webhook,
-        ..RecordHeaders::default()
-    };
-    let body = verified.into_body();
-    let decoded = envelope::decode(&body);
-    let route = routing::route(&body, decoded.as_ref());
+    let decoded = envelope::decode(verified.body());
+    let route = routing::route(verified.body(), decoded.as_ref());
     let event = match decoded {
         Ok(decoded) => Ok(decoded.envelope),
         Err(malformed) => Err(Malformed::kind(&malformed)),
     };
+    let evidence = RecordHeadersOf {
+        stripe_signature: Some(verified.signature()),
+        verified_by: Some(&**verified.verified_by()),
+        received_at: Some(delivery.received_at),
+        traceparent: Some(&*delivery.traceparent),
+        record: RecordKind::Event,
+        source: Source::Webhook,
+        ..RecordHeadersOf::default()
+    };
     let headers = described(evidence, event.as_ref().ok(), &route);
     let record = NewRecord {
+        topic: topic.to_owned(),
+        key: route.key.into(),
+        value: verified.into_body(),
+        headers,
+        timestamp_ms: Some(delivery.received_at.timestamp_millis()),
         held: delivery.held,
-        ..NewRecord::new(topic, route.key.as_str(), body, &headers)
     };
     Prepared {
         record,
@@ -86,24 +91,31 @@ pub fn prepare(topic: &str, verified: Verified<Vec<u8>>, delivery: Delivery) -> 
     }
 }
 
-fn described(evidence: RecordHeaders, event: Option<&Envelope>, route: &Route) -> RecordHeaders {
+fn described(
+    evidence: RecordHeadersOf<&str>,
+    event: Option<&Envelope>,
+    route: &Route,
+) -> OwnedHeaders {
     const API: &str = "https://api.stripe.com/";
     let Some(event) = event else {
-        return RecordHeaders {
-            ce_id: route.key.as_str().to_owned(),
-            ce_type: "com.stripe.unreadable".to_owned(),
-            ce_source: API.to_owned(),
+        let unreadable = RecordHeadersOf {
+            ce_id: route.key.as_str(),
+            ce_type: "com.stripe.unreadable",
+            ce_source: API,
             ..evidence
         };
+        return unreadable.to_kafka();
     };
-    let account = event.account.as_ref().map(ToString::to_string);
-    RecordHeaders {
-        ce_id: event.id.to_string(),
-        ce_type: format!("com.stripe.{}", event.event_type),
-        ce_source: format!("{API}{}", account.as_deref().unwrap_or("")),
+    let account = event.account.as_ref().map(AccountId::as_str);
+    let source = account.map(|account| [API, account].concat());
+    let described = RecordHeadersOf {
+        ce_id: event.id.as_str(),
+        ce_type: &["com.stripe.", &event.event_type].concat(),
+        ce_source: source.as_deref().unwrap_or(API),
         ce_time: DateTime::from_timestamp(event.created, 0).filter(|_| event.created > 0),
-        ce_subject: route.booking.as_ref().map(ToString::to_string),
+        ce_subject: route.booking.as_ref().map(BookingId::as_str),
         account,
         ..evidence
-    }
+    };
+    described.to_kafka()
 }

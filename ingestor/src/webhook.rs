@@ -65,7 +65,7 @@ pub async fn receive<L: EventLog>(
         head: serving.as_ref().and_then(|serving| serving.head),
         ..Seen::default()
     };
-    let outcome = match handle(parts, request, payload, &mut seen).await {
+    let outcome = match handle(parts, request, payload, (&mut seen, started)).await {
         Ok(outcome) | Err(outcome) => outcome,
     };
     parts.metrics.answered(&outcome, started.elapsed());
@@ -81,18 +81,17 @@ async fn handle<L: EventLog>(
     parts: &Parts<L>,
     request: &Request,
     payload: Payload,
-    seen: &mut Seen,
+    (seen, started): (&mut Seen, Instant),
 ) -> Result<Outcome, Outcome> {
-    let began = Instant::now();
     let read = body::read(request, payload, parts.limits, &parts.budget).await;
     let now = parts.clock.now();
     seen.at = now.timestamp();
-    seen.body = Some(began.elapsed());
+    seen.body = Some(started.elapsed());
     let (body, charge) = read?;
     seen.bytes = Some(body.len());
     let verified = check(parts, request, body, seen.at)?;
     seen.signed_at = Some(verified.signed_at());
-    seen.secret = Some(verified.verified_by().to_owned());
+    seen.secret = Some(Arc::clone(verified.verified_by()));
     let delivery = Delivery {
         received_at: now,
         traceparent: fresh_traceparent(),
@@ -117,12 +116,15 @@ fn check<L>(
     body: Vec<u8>,
     now: i64,
 ) -> Result<Verified<Vec<u8>>, Outcome> {
-    let headers: Vec<&[u8]> = request
-        .headers()
-        .get_all("stripe-signature")
-        .map(|value| value.as_bytes())
-        .collect();
-    let verified = verify(&parts.secrets.get(), &headers, body, now).map_err(Outcome::Refused)?;
+    let mut headers = request.headers().get_all("stripe-signature");
+    let mut next = || headers.next().map(|value| value.as_bytes());
+    let (first, second) = (next(), next());
+    let headers: &[&[u8]] = match (&first, &second) {
+        (Some(one), Some(another)) => &[one, another],
+        (Some(one), None) => &[one],
+        (None, _) => &[],
+    };
+    let verified = verify(&parts.secrets.get(), headers, body, now).map_err(Outcome::Refused)?;
     parts.secrets.seen(verified.verified_by(), now);
     Ok(verified)
 }

@@ -20,6 +20,8 @@ mod naming;
 mod object;
 mod salvage;
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -180,7 +182,8 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
         None => return Err(Malformed::MissingType),
         Some(raw) => text_of(Some(raw))
             .filter(|name| is_type(name))
-            .ok_or(Malformed::BadType)?,
+            .ok_or(Malformed::BadType)?
+            .into_owned(),
     };
     let named = match (shape, top.data) {
         (Shape::Snapshot, Some(Data::Members(named))) => named,
@@ -206,7 +209,9 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
         livemode: top
             .livemode
             .and_then(|raw| serde_json::from_str(raw.get()).ok()),
-        api_version: text_of(top.api_version).filter(|version| is_type(version)),
+        api_version: text_of(top.api_version)
+            .filter(|version| is_type(version))
+            .map(Cow::into_owned),
         object,
         snapshot_event: text_of(top.snapshot_event).and_then(|id| EventId::parse(&id).ok()),
     };
@@ -217,8 +222,17 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
     })
 }
 
-fn text_of(raw: Option<&RawValue>) -> Option<String> {
-    serde_json::from_str(raw?.get()).ok()
+/// A text's characters; none: it is none, or holds what no text can.
+fn text_of(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    let raw = raw?.get();
+    let plain = raw
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    match plain {
+        // Valid JSON without an escape: it stands there as it is.
+        Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
+        Some(_) | None => serde_json::from_str(raw).ok().map(Cow::Owned),
+    }
 }
 
 fn is_type(name: &str) -> bool {

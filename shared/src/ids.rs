@@ -23,7 +23,7 @@ pub enum IdError {
     BadCharacter,
 }
 
-fn checked(text: &str, good: fn(char) -> bool) -> Result<String, IdError> {
+fn check(text: &str, good: fn(char) -> bool) -> Result<(), IdError> {
     if text.is_empty() {
         Err(IdError::Empty)
     } else if text.len() > MAX_ID_BYTES {
@@ -31,7 +31,7 @@ fn checked(text: &str, good: fn(char) -> bool) -> Result<String, IdError> {
     } else if !text.chars().all(good) {
         Err(IdError::BadCharacter)
     } else {
-        Ok(text.to_owned())
+        Ok(())
     }
 }
 
@@ -62,7 +62,7 @@ macro_rules! identifier {
             /// # Errors
             /// [`IdError`].
             pub fn parse(text: &str) -> Result<Self, IdError> {
-                checked(text, $good).map(Self)
+                check(text, $good).map(|()| Self(text.to_owned()))
             }
 
             /// As text.
@@ -81,7 +81,7 @@ macro_rules! identifier {
         impl TryFrom<String> for $name {
             type Error = IdError;
             fn try_from(text: String) -> Result<Self, IdError> {
-                Self::parse(&text)
+                check(&text, $good).map(|()| Self(text))
             }
         }
 

@@ -30,6 +30,12 @@ impl RecordKey {
     }
 }
 
+impl From<RecordKey> for String {
+    fn from(key: RecordKey) -> Self {
+        key.0
+    }
+}
+
 /// Where an object may name what it belongs to, strongest first.
 const JOINS: &[(&str, &[&str])] = &[
     (

@@ -18,8 +18,9 @@ mod secrets;
 pub use header::SignatureHeader;
 pub use secrets::{Secrets, SecretsError, SigningSecret};
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use std::sync::Arc;
+
+use hmac::Mac;
 
 /// How far `t` may be from now, in seconds, either way; this far is still accepted.
 pub const TOLERANCE_S: i64 = 300;
@@ -38,7 +39,7 @@ pub const TOLERANCE_S: i64 = 300;
 pub struct Verified<B> {
     body: B,
     signed_at: i64,
-    verified_by: String,
+    verified_by: Arc<str>,
     signature: String,
 }
 
@@ -59,7 +60,7 @@ impl<B> Verified<B> {
     }
 
     /// Name of the secret that made the MAC.
-    pub fn verified_by(&self) -> &str {
+    pub const fn verified_by(&self) -> &Arc<str> {
         &self.verified_by
     }
 
@@ -138,7 +139,7 @@ pub fn verify<B: AsRef<[u8]>>(
     Ok(Verified {
         body,
         signed_at: header.timestamp,
-        verified_by: verified_by.to_owned(),
+        verified_by: Arc::clone(verified_by),
         signature: header.text.to_owned(),
     })
 }
@@ -149,7 +150,7 @@ pub fn verify<B: AsRef<[u8]>>(
 /// [`Refusal`].
 pub fn verify_stored(secrets: &Secrets, header: &str, body: &[u8]) -> Result<String, Refusal> {
     let header = SignatureHeader::parse(header.as_bytes())?;
-    matching(secrets, &header, body).map(ToOwned::to_owned)
+    matching(secrets, &header, body).map(ToString::to_string)
 }
 
 /// Any `v1` by any secret. Every pair is tried, each in constant time.
@@ -157,16 +158,13 @@ fn matching<'s>(
     secrets: &'s Secrets,
     header: &SignatureHeader<'_>,
     body: &[u8],
-) -> Result<&'s str, Refusal> {
+) -> Result<&'s Arc<str>, Refusal> {
     if body.is_empty() {
         return Err(Refusal::EmptyBody);
     }
     let mut found = None;
     for secret in secrets.iter() {
-        // HMAC takes a key of any length, so this cannot fail.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.key()) else {
-            continue;
-        };
+        let mut mac = secret.mac();
         mac.update(header.timestamp_text.as_bytes());
         mac.update(b".");
         mac.update(body);

@@ -10,6 +10,7 @@ mod sample;
 mod stripe_ips;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::header::HeaderName;
@@ -36,7 +37,7 @@ pub struct Seen {
     /// When it says that it was signed, if the MAC was good.
     pub signed_at: Option<i64>,
     /// Name of the secret that made the MAC.
-    pub secret: Option<String>,
+    pub secret: Option<Arc<str>>,
     /// The event, if it was signed and could be read; else why not.
     pub event: Option<Result<Envelope, &'static str>>,
     /// Its trace.
@@ -114,7 +115,7 @@ impl Lines {
             head_ms = seen.head.map(features::milliseconds),
             body_ms = seen.body.map(features::milliseconds),
             skew_s = seen.signed_at.map(|signed_at| seen.at.saturating_sub(signed_at)),
-            secret = seen.secret,
+            secret = seen.secret.as_deref(),
             "event.id" = event.map(|event| event.id.as_str()),
             "event.type" = event.map(|event| event.event_type.as_str()),
             created = event.map(|event| event.created),

@@ -53,7 +53,7 @@ fn referred(kind: Option<String>, id: Option<String>) -> Option<ObjectRef> {
     let kind = kind.filter(|kind| super::is_type(kind))?;
     Some(ObjectRef {
         kind,
-        id: ObjectId::parse(&id?).ok()?,
+        id: ObjectId::try_from(id?).ok()?,
     })
 }
 

@@ -44,6 +44,26 @@ fn a_snapshot_event_is_read_and_what_is_optional_may_be_missing_or_odd() {
 }
 
 #[test]
+fn a_text_is_the_same_with_escapes_and_without() {
+    let plain = r#"{"id":"evt_1","object":"event","type":"charge.updated","account":"acct_1","api_version":"2026-10-28.endive","data":{}}"#;
+    let escaped = r#"{"id":"evt\u005f1","object":"\u0065vent","type":"charge\u002eupdated","account":"acct\u005f1","api_version":"2026-10\u002d28.endive","data":{}}"#;
+    let plain = decode(plain.as_bytes()).unwrap().envelope;
+    assert_eq!(decode(escaped.as_bytes()).unwrap().envelope, plain);
+    assert_eq!(plain.account, AccountId::parse("acct_1").ok());
+    for (odd, said) in [
+        (r#""type":"\ud800""#, "bad_type"),
+        (r#""type":"a\\""#, "ok"),
+        (r#""type":"a\"b""#, "ok"),
+        (r#""type":"\n""#, "bad_type"),
+        (r#""type":"""#, "bad_type"),
+    ] {
+        let body = format!(r#"{{"id":"evt_1","object":"event",{odd},"data":{{}}}}"#);
+        let found = decode(body.as_bytes()).map_or_else(|error| error.kind(), |_| "ok");
+        assert_eq!(found, said, "{odd}");
+    }
+}
+
+#[test]
 fn a_thin_event_names_its_object_account_and_snapshot() {
     let body = br#"{"object":"v2.core.event","id":"evt_2","type":"v1.payment_intent.succeeded","created":"2026-11-24T01:02:03.123456789Z","context":"acct_9","related_object":{"id":"pi_1","type":"payment_intent","url":"/v1/x"},"snapshot_event":"evt_1"}"#;
     let envelope = decode(body).unwrap().envelope;

@@ -87,27 +87,28 @@ impl fmt::Display for Source {
     }
 }
 
-/// All headers of a record of `stripe.events`. Absent ones are not written, empty ones neither.
+/// All headers of a record of `stripe.events`; `S`: their texts, owned or borrowed. Absent ones are
+/// not written, empty ones neither.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RecordHeaders {
+pub struct RecordHeadersOf<S> {
     /// Event id, or the observation's.
-    pub ce_id: String,
+    pub ce_id: S,
     /// `com.stripe.` and the event type.
-    pub ce_type: String,
+    pub ce_type: S,
     /// `https://api.stripe.com/` and the connected account, if any.
-    pub ce_source: String,
+    pub ce_source: S,
     /// Stripe's `created`.
     pub ce_time: Option<DateTime<Utc>>,
     /// The booking id, if the payload tells it.
-    pub ce_subject: Option<String>,
+    pub ce_subject: Option<S>,
     /// W3C trace context.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<S>,
     /// W3C trace state.
-    pub tracestate: Option<String>,
+    pub tracestate: Option<S>,
     /// The `Stripe-Signature` header.
-    pub stripe_signature: Option<String>,
+    pub stripe_signature: Option<S>,
     /// Name of the secret that verified it.
-    pub verified_by: Option<String>,
+    pub verified_by: Option<S>,
     /// When the publisher had the bytes; microseconds.
     pub received_at: Option<DateTime<Utc>>,
     /// What the value is.
@@ -117,14 +118,21 @@ pub struct RecordHeaders {
     /// Observations: the second of the retrieval by Stripe's clock, since 1970.
     pub observed_at: Option<i64>,
     /// Connected account whose list or object it is.
-    pub account: Option<String>,
+    pub account: Option<S>,
     /// Replays: the operator's action that published it.
-    pub action_id: Option<String>,
+    pub action_id: Option<S>,
+}
+
+/// All headers of a record of `stripe.events`, as they are read.
+pub type RecordHeaders = RecordHeadersOf<String>;
+
+fn text<S: AsRef<str>>(text: &Option<S>) -> Option<&str> {
+    text.as_ref().map(AsRef::as_ref)
 }
 
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 
-impl RecordHeaders {
+impl<S: AsRef<str>> RecordHeadersOf<S> {
     /// As Kafka headers.
     #[must_use]
     pub fn to_kafka(&self) -> OwnedHeaders {
@@ -136,24 +144,25 @@ impl RecordHeaders {
         let received_at = self.received_at.as_ref();
         let received_at = received_at.map(|at| time(at, SecondsFormat::Micros));
         let observed_at = self.observed_at.map(|at| at.to_string());
+
         let fields = [
             ("ce_specversion", Some("1.0")),
-            ("ce_id", Some(self.ce_id.as_str())),
-            ("ce_type", Some(self.ce_type.as_str())),
-            ("ce_source", Some(self.ce_source.as_str())),
+            ("ce_id", Some(self.ce_id.as_ref())),
+            ("ce_type", Some(self.ce_type.as_ref())),
+            ("ce_source", Some(self.ce_source.as_ref())),
             ("ce_time", ce_time.as_deref()),
-            ("ce_subject", self.ce_subject.as_deref()),
+            ("ce_subject", text(&self.ce_subject)),
             ("content-type", Some(CONTENT_TYPE)),
-            ("traceparent", self.traceparent.as_deref()),
-            ("tracestate", self.tracestate.as_deref()),
-            ("stripe-signature", self.stripe_signature.as_deref()),
-            ("x-verified-by", self.verified_by.as_deref()),
+            ("traceparent", text(&self.traceparent)),
+            ("tracestate", text(&self.tracestate)),
+            ("stripe-signature", text(&self.stripe_signature)),
+            ("x-verified-by", text(&self.verified_by)),
             ("x-received-at", received_at.as_deref()),
             ("x-record", Some(self.record.as_str())),
             ("x-source", Some(self.source.as_str())),
             ("x-observed-at", observed_at.as_deref()),
-            ("x-account", self.account.as_deref()),
-            ("x-action-id", self.action_id.as_deref()),
+            ("x-account", text(&self.account)),
+            ("x-action-id", text(&self.action_id)),
         ];
         fields
             .into_iter()
@@ -168,7 +177,9 @@ impl RecordHeaders {
                 },
             )
     }
+}
 
+impl RecordHeaders {
     /// From Kafka headers. The first of several equal keys counts; what is not UTF-8 or does
     /// not parse is absent; unknown keys are ignored.
     #[must_use]

@@ -5,6 +5,9 @@
     reason = "tests fail by panicking"
 )]
 
+use hmac::{Hmac, KeyInit};
+use sha2::Sha256;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -33,7 +36,7 @@ fn good() -> String {
 
 fn check(header: &str) -> Result<String, Refusal> {
     verify(&secrets(), &[header.as_bytes()], BODY, NOW)
-        .map(|verified| verified.verified_by().to_owned())
+        .map(|verified| verified.verified_by().to_string())
 }
 
 #[test]
