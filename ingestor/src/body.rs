@@ -44,7 +44,7 @@ pub async fn read(
     }
     let charge = budget.open().ok_or(Outcome::NoRoom)?;
     let body = Vec::with_capacity(announced.unwrap_or(0).min(EARLY_BYTES));
-    let collected = collect(payload, (body, charge), limits.bytes, budget);
+    let collected = collect(payload, (body, charge), limits.bytes);
     match tokio::time::timeout(limits.deadline, collected).await {
         Err(_elapsed) => Err(Outcome::TooSlow),
         Ok(collected) => collected,
@@ -55,7 +55,6 @@ async fn collect(
     mut payload: Payload,
     (mut body, mut charge): (Vec<u8>, Charge),
     limit: usize,
-    budget: &Budget,
 ) -> Result<(Vec<u8>, Charge), Outcome> {
     while let Some(chunk) = payload.next().await {
         let Ok(chunk) = chunk else {
@@ -64,7 +63,7 @@ async fn collect(
         if body.len().saturating_add(chunk.len()) > limit {
             return Err(Outcome::TooLarge);
         }
-        if !charge.grow(budget, body.len(), chunk.len()) {
+        if !charge.grow(body.len(), chunk.len()) {
             return Err(Outcome::NoRoom);
         }
         body.extend_from_slice(&chunk);

@@ -5,8 +5,9 @@
 //! it arrives, not as it is announced: who announces much and sends little holds little.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use shared::kafka::producer::Held;
 
 /// Charged for each request beside its body: headers, key, and what clients keep for each record.
 pub const PER_REQUEST: usize = 2 * 1024;
@@ -18,27 +19,36 @@ pub const USUAL_BODY: usize = 64 * 1024;
 /// Bytes that may be held at once; copies share them.
 #[derive(Debug, Clone)]
 pub struct Budget {
-    free: Arc<Semaphore>,
-    /// Of these, for what lies beyond [`USUAL_BODY`].
-    large: Arc<Semaphore>,
+    room: Arc<Room>,
     bytes: usize,
+}
+
+/// What is free. Nobody waits for it: there is room at once, or there is none.
+#[derive(Debug)]
+struct Room {
+    free: AtomicUsize,
+    /// Of these, for what lies beyond [`USUAL_BODY`].
+    large: AtomicUsize,
 }
 
 /// Bytes that are held; given back when dropped.
 #[derive(Debug)]
 pub struct Charge {
-    held: OwnedSemaphorePermit,
-    large: Option<OwnedSemaphorePermit>,
+    room: Arc<Room>,
+    held: usize,
+    large: usize,
 }
 
 impl Budget {
     /// So many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let bytes = bytes.min(Semaphore::MAX_PERMITS);
+        let room = Room {
+            free: AtomicUsize::new(bytes),
+            large: AtomicUsize::new(bytes / 2),
+        };
         Self {
-            free: Arc::new(Semaphore::new(bytes)),
-            large: Arc::new(Semaphore::new(bytes / 2)),
+            room: Arc::new(room),
             bytes,
         }
     }
@@ -46,45 +56,67 @@ impl Budget {
     /// Charges one more request; none: there is no room.
     #[must_use]
     pub fn open(&self) -> Option<Charge> {
-        take(&self.free, PER_REQUEST).map(|held| Charge { held, large: None })
+        take(&self.room.free, PER_REQUEST).then(|| Charge {
+            room: Arc::clone(&self.room),
+            held: PER_REQUEST,
+            large: 0,
+        })
     }
 
     /// Bytes that are held.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.bytes.saturating_sub(self.free.available_permits())
+        let free = self.room.free.load(Ordering::Relaxed);
+        self.bytes.saturating_sub(free)
     }
 }
 
-fn take(from: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
-    let bytes = u32::try_from(bytes).ok()?;
-    Arc::clone(from).try_acquire_many_owned(bytes).ok()
+/// Whether there was room for these bytes, which is taken then.
+fn take(free: &AtomicUsize, bytes: usize) -> bool {
+    let left = |free: usize| free.checked_sub(bytes);
+    bytes == 0
+        || free
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left)
+            .is_ok()
+}
+
+fn give_back(free: &AtomicUsize, bytes: usize) {
+    if bytes > 0 {
+        free.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
 impl Charge {
-    /// Charges more of a body, of which `before` bytes are charged; false: there is no room, and
-    /// nothing changed.
+    /// Charges `bytes` more of a body, of which `before` bytes are charged; false: there is no room,
+    /// and nothing changed.
     #[must_use]
-    pub fn grow(&mut self, budget: &Budget, before: usize, bytes: usize) -> bool {
+    pub fn grow(&mut self, before: usize, bytes: usize) -> bool {
         let after = before.saturating_add(bytes);
         let beyond = after.saturating_sub(before.max(USUAL_BODY));
-        let (Some(more), Some(large)) = (take(&budget.free, bytes), take(&budget.large, beyond))
-        else {
+        if !take(&self.room.large, beyond) {
             return false;
-        };
-        self.held.merge(more);
-        match &mut self.large {
-            Some(held) => held.merge(large),
-            None if beyond > 0 => self.large = Some(large),
-            None => {}
         }
+        if !take(&self.room.free, bytes) {
+            give_back(&self.room.large, beyond);
+            return false;
+        }
+        self.held = self.held.saturating_add(bytes);
+        self.large = self.large.saturating_add(beyond);
         true
     }
 
     /// As what travels with a record: it is verified now, and no stranger's any more.
     #[must_use]
-    pub fn into_held(self) -> Arc<OwnedSemaphorePermit> {
-        Arc::new(self.held)
+    pub fn into_held(mut self) -> Held {
+        give_back(&self.room.large, std::mem::take(&mut self.large));
+        Arc::new(self)
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        give_back(&self.room.large, self.large);
+        give_back(&self.room.free, self.held);
     }
 }
 
@@ -96,9 +128,9 @@ mod tests {
     fn what_is_held_is_given_back_and_never_exceeds_the_budget() {
         let budget = Budget::new(3 * PER_REQUEST);
         let mut first = budget.open().unwrap();
-        assert!(first.grow(&budget, 0, PER_REQUEST));
+        assert!(first.grow(0, PER_REQUEST));
         let second = budget.open().unwrap();
-        assert!(budget.open().is_none() && !first.grow(&budget, PER_REQUEST, 1));
+        assert!(budget.open().is_none() && !first.grow(PER_REQUEST, 1));
         assert_eq!(budget.held(), 3 * PER_REQUEST);
         let held = first.into_held();
         drop(second);
@@ -114,18 +146,18 @@ mod tests {
         let mut large: Vec<Charge> = Vec::new();
         loop {
             let mut charge = budget.open().unwrap();
-            if !charge.grow(&budget, 0, LARGE) {
+            if !charge.grow(0, LARGE) {
                 break;
             }
             large.push(charge);
         }
         assert_eq!(large.len(), 4);
         let mut usual = budget.open().unwrap();
-        assert!(usual.grow(&budget, 0, USUAL_BODY) && !usual.grow(&budget, USUAL_BODY, LARGE));
+        assert!(usual.grow(0, USUAL_BODY) && !usual.grow(USUAL_BODY, LARGE));
         // A verified one gives its place among the large ones back, not its bytes.
         let held = large.pop().unwrap().into_held();
         let mut next = budget.open().unwrap();
-        assert!(next.grow(&budget, 0, LARGE));
+        assert!(next.grow(0, LARGE));
         drop(held);
     }
 }

@@ -98,7 +98,8 @@ pub fn build<L: EventLog>(
     let stopping = builder.graceful_shutdown_signal();
     let service = move || {
         let (metrics, stopping) = (metrics.clone(), stopping.clone());
-        let parts = Arc::clone(&parts);
+        // Each thread's own: a count that all of them change travels between their processors.
+        let parts = Rc::new(Arc::clone(&parts));
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -113,7 +114,7 @@ pub fn build<L: EventLog>(
                 extensions.insert(stream.progress());
             })
             .finish(move |request: Request| {
-                let parts = Arc::clone(&parts);
+                let parts = Rc::clone(&parts);
                 async move { Ok::<_, actix_http::Error>(route(&parts, request).await) }
             });
         fn_service(move |stream: TcpStream| async move {

@@ -5,17 +5,14 @@
 //! read is appended all the same, under the hash of its bytes: the processor makes a dead
 //! letter of it.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use rdkafka::message::OwnedHeaders;
 use shared::envelope::{self, Envelope, Malformed};
 use shared::ids::{AccountId, BookingId};
 use shared::kafka::headers::{RecordHeadersOf, RecordKind, Source};
-use shared::kafka::producer::NewRecord;
+use shared::kafka::producer::{Held, NewRecord};
 use shared::routing::{self, Route};
 use shared::signature::Verified;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// A record ready to be appended, and what is known of it.
 #[derive(Debug)]
@@ -36,7 +33,7 @@ pub struct Delivery {
     /// W3C trace context.
     pub traceparent: String,
     /// The memory that it is charged to.
-    pub held: Option<Arc<OwnedSemaphorePermit>>,
+    pub held: Option<Held>,
 }
 
 /// Builds the record.

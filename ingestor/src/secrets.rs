@@ -37,8 +37,6 @@ pub struct Used {
     pub last_seen: i64,
 }
 
-type Uses = Arc<[(String, Arc<Use>)]>;
-
 /// A secret that the last look did not find.
 #[derive(Debug, Clone)]
 struct Leaving {
@@ -72,22 +70,16 @@ pub struct Change {
     pub leaving: Vec<String>,
 }
 
+/// The secrets that may sign at one time, and what those of their names verified.
 #[derive(Debug)]
-struct InForce {
-    /// As the last look found them.
-    found: Secrets,
-    leaving: Vec<Leaving>,
-    /// Both.
-    secrets: Arc<Secrets>,
+pub struct InForce {
+    secrets: Secrets,
     /// One for each name.
-    uses: Uses,
+    uses: Vec<(String, Arc<Use>)>,
 }
 
 impl InForce {
-    fn new(found: Secrets, leaving: Vec<Leaving>, before: &[(String, Arc<Use>)]) -> Self {
-        let secrets = found
-            .clone()
-            .and(leaving.iter().map(|one| one.secret.clone()));
+    fn new(secrets: Secrets, before: &[(String, Arc<Use>)]) -> Self {
         let mut uses: Vec<(String, Arc<Use>)> = Vec::new();
         for name in secrets.names() {
             if uses.iter().any(|(known, _)| known == name) {
@@ -97,31 +89,62 @@ impl InForce {
             let counted = kept.map_or_else(Arc::default, |(_, counted)| Arc::clone(counted));
             uses.push((name.to_owned(), counted));
         }
+        Self { secrets, uses }
+    }
+
+    /// The secrets.
+    #[must_use]
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The secret of this name verified a request that was here at `at`, seconds since 1970. One
+    /// that went out of force in the same moment is not counted: its series has ended.
+    pub fn seen(&self, name: &str, at: i64) {
+        if let Some((_, counted)) = self.uses.iter().find(|(known, _)| known == name) {
+            counted.verified.fetch_add(1, Ordering::Relaxed);
+            counted.last_seen.fetch_max(at, Ordering::Relaxed);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    /// As the last look found them.
+    found: Secrets,
+    leaving: Vec<Leaving>,
+    /// Both.
+    in_force: Arc<InForce>,
+}
+
+impl State {
+    fn new(found: Secrets, leaving: Vec<Leaving>, before: &[(String, Arc<Use>)]) -> Self {
+        let still = leaving.iter().map(|one| one.secret.clone());
+        let in_force = InForce::new(found.clone().and(still), before);
         Self {
             found,
             leaving,
-            secrets: Arc::new(secrets),
-            uses: uses.into(),
+            in_force: Arc::new(in_force),
         }
     }
 }
 
 /// The secrets in force.
 #[derive(Debug)]
-pub struct CurrentSecrets(RwLock<InForce>);
+pub struct CurrentSecrets(RwLock<State>);
 
 impl CurrentSecrets {
     /// In force from now on.
     #[must_use]
     pub fn new(secrets: Secrets) -> Self {
-        Self(RwLock::new(InForce::new(secrets, Vec::new(), &[])))
+        Self(RwLock::new(State::new(secrets, Vec::new(), &[])))
     }
 
     /// Those in force.
     #[must_use]
-    pub fn get(&self) -> Arc<Secrets> {
+    pub fn get(&self) -> Arc<InForce> {
         let now = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&now.secrets)
+        Arc::clone(&now.in_force)
     }
 
     /// What a look at the source found at `now`: new ones are in force from now on, those that are
@@ -137,37 +160,21 @@ impl CurrentSecrets {
             found: found.names().into_iter().map(owned).collect(),
             leaving: leaving.iter().map(|one| owned(one.secret.name())).collect(),
         };
-        *current = InForce::new(found, leaving, &current.uses);
+        *current = State::new(found, leaving, &current.in_force.uses);
         Some(change)
-    }
-
-    /// The secret of this name verified a request that was here at `at`, seconds since 1970. One
-    /// that went out of force in the same moment is not counted: its series has ended.
-    pub fn seen(&self, name: &str, at: i64) {
-        let uses = self.uses();
-        if let Some((_, counted)) = uses.iter().find(|(known, _)| known == name) {
-            counted.verified.fetch_add(1, Ordering::Relaxed);
-            counted.last_seen.fetch_max(at, Ordering::Relaxed);
-        }
     }
 
     /// What each name's secrets verified, in the order of the secrets; names that are not in force
     /// are not among them.
     #[must_use]
     pub fn used(&self) -> Vec<Used> {
-        let all = self.uses();
-        all.iter()
-            .map(|(name, counted)| Used {
-                name: name.clone(),
-                verified: counted.verified.load(Ordering::Relaxed),
-                last_seen: counted.last_seen.load(Ordering::Relaxed),
-            })
-            .collect()
-    }
-
-    fn uses(&self) -> Uses {
-        let now = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&now.uses)
+        let now = self.get();
+        let used = now.uses.iter().map(|(name, counted)| Used {
+            name: name.clone(),
+            verified: counted.verified.load(Ordering::Relaxed),
+            last_seen: counted.last_seen.load(Ordering::Relaxed),
+        });
+        used.collect()
     }
 }
 
@@ -193,8 +200,8 @@ mod tests {
     #[test]
     fn each_name_is_counted_alone_and_the_last_time_never_goes_back() {
         let current = CurrentSecrets::new(secrets(&format!("{OLD}\n{NEW}")));
-        current.seen("old", 20);
-        current.seen("old", 10);
+        current.get().seen("old", 20);
+        current.get().seen("old", 10);
         assert_eq!(current.used(), [used("old", 2, 20), used("new", 0, 0)]);
     }
 
@@ -205,8 +212,12 @@ mod tests {
         for (second, look) in (0..).zip(looks) {
             current.offer(secrets(look), begun + Duration::from_secs(second));
         }
-        let names = current.get();
-        names.names().into_iter().map(str::to_owned).collect()
+        let now = current.get();
+        now.secrets()
+            .names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]
@@ -240,8 +251,8 @@ mod tests {
             (change.found, change.leaving),
             (vec!["old".to_owned()], vec!["old".to_owned()])
         );
-        assert_eq!(current.get().names(), ["old", "old"]);
-        current.seen("old", 5);
+        assert_eq!(current.get().secrets().names(), ["old", "old"]);
+        current.get().seen("old", 5);
         assert_eq!(
             current.used(),
             [used("old", 1, 5)],
@@ -253,13 +264,13 @@ mod tests {
     fn counts_outlive_a_reload_and_end_with_their_secret() {
         let current = CurrentSecrets::new(secrets(OLD));
         let begun = Instant::now();
-        current.seen("old", 10);
+        current.get().seen("old", 10);
         current.offer(secrets(&format!("{OLD}\n{NEW}")), begun);
-        current.seen("new", 11);
+        current.get().seen("new", 11);
         assert_eq!(current.used(), [used("old", 1, 10), used("new", 1, 11)]);
         current.offer(secrets(NEW), begun);
         current.offer(secrets(NEW), begun + GRACE);
-        current.seen("old", 12);
+        current.get().seen("old", 12);
         assert_eq!(current.used(), [used("new", 1, 11)]);
     }
 }

@@ -124,8 +124,9 @@ fn check<L>(
         (Some(one), None) => &[one],
         (None, _) => &[],
     };
-    let verified = verify(&parts.secrets.get(), headers, body, now).map_err(Outcome::Refused)?;
-    parts.secrets.seen(verified.verified_by(), now);
+    let in_force = parts.secrets.get();
+    let verified = verify(in_force.secrets(), headers, body, now).map_err(Outcome::Refused)?;
+    in_force.seen(verified.verified_by(), now);
     Ok(verified)
 }
 

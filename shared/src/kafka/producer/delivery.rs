@@ -4,15 +4,13 @@
 //! in the partition the record is. Deliberately not the client library's own future: it copies each
 //! record's key, value and headers back out of the report, which nobody here reads.
 
-use std::sync::Arc;
-
 use rdkafka::ClientContext;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
-use super::Ack;
+use super::{Ack, Held};
 
 /// What became of a record.
 #[derive(Debug)]
@@ -45,7 +43,7 @@ const fn judge(partition: i32, offset: i64) -> Report {
 /// Who waits for a report, and the memory that the record is charged to until then.
 pub(super) struct Waiting {
     pub(super) tell: oneshot::Sender<Report>,
-    pub(super) held: Option<Arc<OwnedSemaphorePermit>>,
+    pub(super) held: Option<Held>,
 }
 
 /// Hands reports on.

@@ -36,10 +36,10 @@ pub(super) struct Lanes {
     linger_ms: AtomicU8,
     /// Records on their way.
     in_flight: AtomicU64,
-    /// Records of this slice that are not on their way any more, how many of them are stored, and
-    /// how long all of them took, microseconds.
+    /// Records of this slice that are not on their way any more, how many of them are not stored,
+    /// and how long all of them took, microseconds.
     ended: AtomicU64,
-    stored: AtomicU64,
+    failed: AtomicU64,
     took_us: AtomicU64,
     memory: Mutex<(Memory, Slice)>,
 }
@@ -72,9 +72,9 @@ impl Drop for OnItsWay<'_> {
         let took_us = now_us.saturating_sub(self.since_us);
         lanes.took_us.fetch_add(took_us, Ordering::Relaxed);
         lanes.ended.fetch_add(1, Ordering::Relaxed);
-        lanes
-            .stored
-            .fetch_add(u64::from(self.stored), Ordering::Relaxed);
+        if !self.stored {
+            lanes.failed.fetch_add(1, Ordering::Relaxed);
+        }
         lanes.in_flight.fetch_sub(1, Ordering::Relaxed);
         lanes.look(now_us);
     }
@@ -93,7 +93,7 @@ impl Lanes {
             linger_ms: AtomicU8::new(0),
             in_flight: AtomicU64::new(0),
             ended: AtomicU64::new(0),
-            stored: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             took_us: AtomicU64::new(0),
             memory: Mutex::new((Memory::NEW, first)),
         }
@@ -142,7 +142,8 @@ impl Lanes {
             let count = count.swap(0, Ordering::Relaxed);
             u32::try_from(count).unwrap_or(u32::MAX)
         };
-        let (ended, stored) = (take(&self.ended), take(&self.stored));
+        let ended = take(&self.ended);
+        let stored = ended.saturating_sub(take(&self.failed));
         let took = Duration::from_micros(self.took_us.swap(0, Ordering::Relaxed));
         let mut guard = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let (memory, slice) = &mut *guard;

@@ -9,6 +9,7 @@ mod delivery;
 mod lanes;
 mod trouble;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::util::Timeout;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::headers::RecordHeaders;
 use super::options::KafkaSettings;
@@ -25,6 +26,9 @@ use client::Client;
 use delivery::{Report, Waiting};
 use lanes::{Lane, Lanes};
 use trouble::Trouble;
+
+/// What a record is charged to; given back when the last copy is dropped.
+pub type Held = Arc<dyn Any + Send + Sync>;
 
 /// One record to be appended.
 #[derive(Debug, Clone)]
@@ -41,7 +45,7 @@ pub struct NewRecord {
     pub timestamp_ms: Option<i64>,
     /// Memory that the record is charged to: given back when the client has reported on it, which
     /// may be after [`EventLog::append`] has given up.
-    pub held: Option<Arc<OwnedSemaphorePermit>>,
+    pub held: Option<Held>,
 }
 
 impl NewRecord {
