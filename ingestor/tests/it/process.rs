@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use testbed::services::{Service, ServiceBuilder, binary};
+use testbed::stack::topics::{Topic, create};
 use testbed::testing::{TestTopics, eventually};
 
 use crate::client::{OTHER, SECRET, answer, connect, event, send, signed, signed_by};
@@ -125,6 +126,38 @@ fn a_rolled_secret_is_taken_without_a_restart_and_a_weak_one_never() {
     eventually(PATIENCE, "the old one is out of force", || {
         status(SECRET) == 400
     });
+}
+
+#[test]
+fn a_topic_that_is_not_fit_ends_the_start_and_everything_wrong_is_named() {
+    let topics = TestTopics::create();
+    let unfit = Topic {
+        name: topics.later(),
+        partitions: 6,
+        settings: vec![
+            ("cleanup.policy", "compact"),
+            ("max.message.bytes", "1048588"),
+            ("retention.ms", "604800000"),
+            ("unclean.leader.election.enable", "true"),
+        ],
+    };
+    create(&topics.brokers, std::slice::from_ref(&unfit)).expect("created");
+    let output = Command::new(binary("ingestor"))
+        .env_clear()
+        .env("DEPLOYMENT", "development")
+        .env("KAFKA_BROKERS", &topics.brokers)
+        .env("EVENTS_TOPIC", &unfit.name)
+        .env("LISTEN_ADDR", "127.0.0.1:0")
+        .env("OPS_ADDR", "127.0.0.1:0")
+        .env("STRIPE_WEBHOOK_SECRETS", format!("main={SECRET}"))
+        .output()
+        .expect("ingestor runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{told}");
+    assert!(told.contains("6 partitions"), "{told}");
+    for (wrong, _) in unfit.settings {
+        assert!(told.contains(wrong), "{wrong} is not named: {told}");
+    }
 }
 
 #[test]

@@ -17,3 +17,4 @@ mod rebuild;
 mod reference;
 mod schema;
 mod signature_fuzz;
+mod signature_timing;

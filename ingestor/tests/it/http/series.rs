@@ -31,7 +31,7 @@ fn of_own_types(to: SocketAddr, sender: usize, many: usize) {
 }
 
 #[test]
-fn ten_thousand_made_up_types_and_a_flood_of_paths_add_no_series() {
+fn a_hundred_thousand_made_up_types_and_a_flood_of_paths_add_no_series() {
     let (topics, dir) = (TestTopics::create(), tempfile::tempdir().expect("dir"));
     let service = with_secret(dir.path(), &topics);
     let to = address(&service);
@@ -53,7 +53,7 @@ fn ten_thousand_made_up_types_and_a_flood_of_paths_add_no_series() {
 
     std::thread::scope(|scope| {
         for sender in 0..16 {
-            scope.spawn(move || of_own_types(to, sender, 625));
+            scope.spawn(move || of_own_types(to, sender, 6_250));
         }
     });
     for number in 0..1_000 {
