@@ -3,11 +3,10 @@
 //! Pure. Invariant: two lanes are told apart only by what chance does not make of them, and only
 //! where senders would notice.
 
-/// Mean times, and numbers in flight, whose ratio lies between these are alike …
+/// Mean times whose ratio lies between these are alike …
 const QUICKER: f64 = 0.95;
 const SLOWER: f64 = 1.05;
-/// … and so are means that differ by fewer seconds, if nobody waits for answers before more is
-/// sent: to who sends webhooks it makes no difference.
+/// … and so are those that differ by fewer seconds: to who sends webhooks it makes no difference.
 const NO_MATTER_S: f64 = 0.003;
 /// From this ratio on, a lane is not merely slower.
 pub(super) const MUCH_SLOWER: f64 = 2.0;
@@ -35,8 +34,7 @@ impl Seen {
     }
 
     /// How this one stands beside another. The rate counts first: where it differs, senders wait
-    /// for their answers, and more of them get one. Where as many are in flight in both, senders
-    /// wait, too: then the rate is as the means are. Else they do not, and the sooner the better.
+    /// for their answers, and more of them get one. Else they do not, and the sooner the better.
     pub(super) fn beside(self, other: Self) -> Standing {
         // Of arrivals by chance, in a few slices.
         let chance = 2.0 / (other.rate * 0.3).max(1.0).sqrt();
@@ -50,7 +48,7 @@ impl Seen {
             } else {
                 Standing::Worse
             }
-        } else if !self.waits_as(other) && (self.mean() - other.mean()).abs() < NO_MATTER_S {
+        } else if (self.mean() - other.mean()).abs() < NO_MATTER_S {
             Standing::Alike
         } else if means < QUICKER {
             Standing::Better
@@ -61,12 +59,6 @@ impl Seen {
         } else {
             Standing::MuchWorse
         }
-    }
-
-    /// Whether as many are in flight: if senders did not wait, the quicker lane had fewer.
-    fn waits_as(self, other: Self) -> bool {
-        let in_flight = self.in_flight / other.in_flight.max(f64::EPSILON);
-        (QUICKER..SLOWER).contains(&in_flight)
     }
 
     pub(super) fn and(self, newest: Self) -> Self {
@@ -120,22 +112,6 @@ pub(super) mod tests {
         assert_eq!(sooner.beside(later), Standing::Alike);
         let (sooner, later) = (closed(64.0, 2.8), closed(64.0, 5.7));
         assert_eq!(sooner.beside(later), Standing::Better);
-    }
-
-    #[test]
-    fn a_small_difference_counts_where_senders_wait() {
-        // Three brokers that are busy: eight of a hundred answers, which few records may hide.
-        let (sooner, later) = (closed(64.0, 18.5), closed(64.0, 20.0));
-        assert_eq!(sooner.beside(later), Standing::Better);
-        assert_eq!(later.beside(sooner), Standing::Worse);
-        assert_eq!(
-            closed(64.0, 18.5).beside(closed(64.0, 19.3)),
-            Standing::Alike
-        );
-        assert_eq!(
-            open(3_000.0, 18.5).beside(open(3_000.0, 20.0)),
-            Standing::Alike
-        );
     }
 
     #[test]
