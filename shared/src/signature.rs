@@ -31,7 +31,7 @@ pub const TOLERANCE_S: i64 = 300;
 /// let forged = shared::signature::Verified {
 ///     body: b"{}",
 ///     signed_at: 1_700_000_000,
-///     verified_by: "main".to_owned(),
+///     verified_by: "main".into(),
 ///     signature: String::new(),
 /// };
 /// ```

@@ -142,7 +142,10 @@ fn a_topic_that_is_not_fit_ends_the_start_and_everything_wrong_is_named() {
         ],
     };
     create(&topics.brokers, std::slice::from_ref(&unfit)).expect("created");
-    let output = Command::new(binary("ingestor"))
+    // One that starts all the same would serve for ever: it is stopped, and has another exit code.
+    let output = Command::new("/usr/bin/timeout")
+        .arg("60")
+        .arg(binary("ingestor"))
         .env_clear()
         .env("DEPLOYMENT", "development")
         .env("KAFKA_BROKERS", &topics.brokers)

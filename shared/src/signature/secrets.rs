@@ -21,8 +21,9 @@ const MOST: usize = 64;
 pub struct SigningSecret {
     name: Arc<str>,
     value: SecretString,
-    /// Keyed once: half of what a MAC over a few bytes costs. Wiped when dropped, as the value is.
-    mac: Hmac<Sha256>,
+    /// Keyed once: half of what a MAC over a few bytes costs. Wiped when dropped, as the value is,
+    /// and in one place until then: a list that grows leaves no copy behind.
+    mac: Box<Hmac<Sha256>>,
 }
 
 impl SigningSecret {
@@ -57,7 +58,7 @@ impl SigningSecret {
         Ok(Self {
             name: name.into(),
             value: SecretString::from(value),
-            mac: mac.map_err(|_invalid| problem("is no key"))?,
+            mac: Box::new(mac.map_err(|_invalid| problem("is no key"))?),
         })
     }
 
@@ -69,7 +70,7 @@ impl SigningSecret {
 
     /// A MAC that has seen nothing yet.
     pub(super) fn mac(&self) -> Hmac<Sha256> {
-        self.mac.clone()
+        (*self.mac).clone()
     }
 
     pub(super) fn key(&self) -> &[u8] {
