@@ -140,6 +140,31 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_finds_no_room_holds_no_place_among_the_large_ones() {
+        const LARGE: usize = 1024 * 1024;
+        let budget = Budget::new(4 * LARGE);
+        let mut usual = Vec::new();
+        while let Some(mut charge) = budget.open() {
+            if !charge.grow(0, USUAL_BODY) {
+                break;
+            }
+            usual.push(charge);
+        }
+        // There is a place among the large ones, and no room for it.
+        for _ in 0..100 {
+            let mut large = budget.open().unwrap();
+            assert!(!large.grow(0, LARGE));
+        }
+        drop(usual);
+        assert_eq!(budget.held(), 0);
+        let mut large = budget.open().unwrap();
+        assert!(
+            large.grow(0, 2 * LARGE),
+            "places among the large ones leaked"
+        );
+    }
+
+    #[test]
     fn large_bodies_leave_half_of_the_budget_to_all_others() {
         const LARGE: usize = 1024 * 1024;
         let budget = Budget::new(8 * LARGE);

@@ -144,7 +144,6 @@ impl<S: AsRef<str>> RecordHeadersOf<S> {
         let received_at = self.received_at.as_ref();
         let received_at = received_at.map(|at| time(at, SecondsFormat::Micros));
         let observed_at = self.observed_at.map(|at| at.to_string());
-
         let fields = [
             ("ce_specversion", Some("1.0")),
             ("ce_id", Some(self.ce_id.as_ref())),

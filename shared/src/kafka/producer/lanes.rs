@@ -137,13 +137,18 @@ impl Lanes {
         }
     }
 
-    fn think(&self) {
+    /// How many records have ended in this slice, and how many of them are stored; counts anew.
+    fn take_counts(&self) -> (u32, u32) {
         let take = |count: &AtomicU64| {
             let count = count.swap(0, Ordering::Relaxed);
             u32::try_from(count).unwrap_or(u32::MAX)
         };
         let ended = take(&self.ended);
-        let stored = ended.saturating_sub(take(&self.failed));
+        (ended, ended.saturating_sub(take(&self.failed)))
+    }
+
+    fn think(&self) {
+        let (ended, stored) = self.take_counts();
         let took = Duration::from_micros(self.took_us.swap(0, Ordering::Relaxed));
         let mut guard = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let (memory, slice) = &mut *guard;
@@ -173,4 +178,23 @@ impl Lanes {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_or_given_up_has_ended_and_is_not_stored() {
+        let lanes = Lanes::new();
+        let enter = || lanes.enter().1;
+        enter().reported(true);
+        enter().reported(false);
+        drop(enter());
+        let waiting = enter();
+        assert_eq!(lanes.take_counts(), (3, 1));
+        assert_eq!(lanes.in_flight.load(Ordering::Relaxed), 1);
+        waiting.reported(true);
+        assert_eq!(lanes.take_counts(), (1, 1));
+    }
 }
