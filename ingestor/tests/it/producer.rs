@@ -19,6 +19,7 @@ use shared::kafka::headers::RecordHeaders;
 use shared::kafka::producer::{AppendError, EventLog, NewRecord, Producer};
 use shared::runtime::Health;
 use shared::signature::Secrets;
+use testbed::testing::eventually_async;
 
 use crate::client::SECRET;
 use crate::topic::read;
@@ -84,18 +85,10 @@ impl Mock {
 
     /// Waits, under the watch, until `seen` is true of what is not ready.
     async fn until(&self, what: &str, seen: impl Fn(&[String]) -> bool) {
-        let looking = async {
-            loop {
-                if seen(&self.health.unready()) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
+        let looking = eventually_async(PATIENCE, what, async || seen(&self.health.unready()));
         tokio::select! {
             () = looking => {}
             failed = until_fatal(self.watched()) => panic!("{failed}"),
-            () = tokio::time::sleep(PATIENCE) => panic!("{what}: {:?}", self.health.unready()),
         }
     }
 }
@@ -217,13 +210,8 @@ fn memory_is_given_back_when_the_client_reports_and_not_when_the_wait_is_over() 
         let given_up = mock.producer.append(record).await;
         assert!(matches!(given_up, Err(AppendError::Deadline(_))));
         assert_eq!(budget.held(), PER_REQUEST, "the client still holds it");
-        let told = async {
-            while budget.held() > 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let given_back = tokio::time::timeout(PATIENCE, told).await;
-        assert!(given_back.is_ok(), "{} bytes held for ever", budget.held());
+        let what = "the client has reported and nothing is held";
+        eventually_async(PATIENCE, what, async || budget.held() == 0).await;
     });
 }
 
