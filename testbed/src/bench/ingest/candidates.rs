@@ -1,4 +1,4 @@
-//! Who is measured: the three floors and the real ingestor, each a process of its own.
+//! Who is measured: the floors and the real ingestor, each a process of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -26,16 +26,22 @@ pub(in crate::bench) enum Who {
     Append0,
     /// … and appends with `linger.ms` 5.
     Append5,
+    /// As `Append0`, with the record that the ingestor promises.
+    Record0,
+    /// As `Append5`, with that record.
+    Record5,
     /// The ingestor.
     Real,
 }
 
 /// All, in the order of the table.
-pub(in crate::bench) const ALL: [Who; 5] = [
+pub(in crate::bench) const ALL: [Who; 7] = [
     Who::Answer,
     Who::Hmac,
     Who::Append0,
     Who::Append5,
+    Who::Record0,
+    Who::Record5,
     Who::Real,
 ];
 
@@ -46,6 +52,8 @@ impl Who {
             Self::Hmac => "+ HMAC",
             Self::Append0 => "+ bare append, linger 0",
             Self::Append5 => "+ bare append, linger 5",
+            Self::Record0 => "+ its record, linger 0",
+            Self::Record5 => "+ its record, linger 5",
             Self::Real => "ingestor",
         }
     }
@@ -72,8 +80,10 @@ impl Candidate {
         let running = match who {
             Who::Answer => floor(&["--what", "answer"], dir)?,
             Who::Hmac => floor(&["--what", "hmac"], dir)?,
-            Who::Append0 => append("0", brokers, dir)?,
-            Who::Append5 => append("5", brokers, dir)?,
+            Who::Append0 => append(["append", "0"], brokers, dir)?,
+            Who::Append5 => append(["append", "5"], brokers, dir)?,
+            Who::Record0 => append(["record", "0"], brokers, dir)?,
+            Who::Record5 => append(["record", "5"], brokers, dir)?,
             Who::Real => real(brokers, dir)?,
         };
         let (running, port) = running;
@@ -100,8 +110,8 @@ impl Candidate {
     }
 }
 
-fn append(linger: &str, brokers: &str, dir: &Path) -> anyhow::Result<(Running, u16)> {
-    let args = ["--what", "append", "--linger", linger, "--brokers", brokers];
+fn append([what, linger]: [&str; 2], brokers: &str, dir: &Path) -> anyhow::Result<(Running, u16)> {
+    let args = ["--what", what, "--linger", linger, "--brokers", brokers];
     floor(&args, dir)
 }
 

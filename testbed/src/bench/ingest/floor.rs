@@ -2,7 +2,8 @@
 //!
 //! `answer` reads the body and answers; `hmac` checks the MAC too; `append` appends the body by a
 //! bare `FutureProducer` and waits for its report as well. No bounds, no evidence, no counters: a
-//! floor, not a service.
+//! floor, not a service. `record` writes the promised record instead (see [`super::evidence`]): it tells
+//! apart what the promise costs and what the ingestor does.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use sha2::Sha256;
 
+use super::evidence;
 use super::requests::SECRET;
 
 /// How much a floor does.
@@ -26,6 +28,8 @@ pub enum What {
     Hmac,
     /// … and appends to Kafka.
     Append,
+    /// … the body as the record that the ingestor promises.
+    Record,
 }
 
 /// Serves one of the benchmark's floors until killed.
@@ -37,10 +41,10 @@ pub struct FloorArgs {
     /// Where it listens.
     #[arg(long)]
     listen: SocketAddr,
-    /// `append`: the brokers.
+    /// `append`, `record`: the brokers.
     #[arg(long, default_value = "")]
     brokers: String,
-    /// `append`: the producer's `linger.ms`.
+    /// `append`, `record`: the producer's `linger.ms`.
     #[arg(long, default_value = "0")]
     linger: String,
 }
@@ -59,7 +63,7 @@ impl FloorArgs {
     pub async fn run(self) -> anyhow::Result<()> {
         let producer = match self.what {
             What::Answer | What::Hmac => None,
-            What::Append => Some(self.producer()?),
+            What::Append | What::Record => Some(self.producer()?),
         };
         let parts = Data::new(Parts {
             what: self.what,
@@ -109,8 +113,18 @@ async fn receive(parts: Data<Parts>, request: HttpRequest, body: Bytes) -> HttpR
     let Some(producer) = &parts.producer else {
         return HttpResponse::Ok().finish();
     };
-    let key = parts.number.fetch_add(1, Ordering::Relaxed).to_string();
-    let record = FutureRecord::to("stripe.events").key(&key).payload(&*body);
+    let made = match parts.what {
+        What::Record => evidence::of(header, &body).map(|(key, headers)| (key, Some(headers))),
+        What::Answer | What::Hmac | What::Append => {
+            let number = parts.number.fetch_add(1, Ordering::Relaxed);
+            Some((number.to_string(), None))
+        }
+    };
+    let Some((key, headers)) = made else {
+        return HttpResponse::BadRequest().finish();
+    };
+    let mut record = FutureRecord::to("stripe.events").key(&key).payload(&*body);
+    record.headers = headers;
     #[expect(clippy::disallowed_methods, reason = "the floor is the bare client")]
     let Ok(sent) = producer.send_result(record) else {
         return HttpResponse::ServiceUnavailable().finish();

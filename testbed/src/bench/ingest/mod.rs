@@ -6,6 +6,7 @@
 mod candidates;
 pub(super) mod cells;
 mod client;
+mod evidence;
 pub mod floor;
 pub(super) mod load;
 pub(super) mod report;

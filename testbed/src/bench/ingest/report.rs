@@ -71,18 +71,20 @@ impl fmt::Display for Verdict {
     }
 }
 
+fn of(runs: &Runs, who: Who, figure: fn(&Figures) -> f64) -> f64 {
+    runs.get(&who)
+        .map_or(f64::NAN, |runs| median(runs, figure).0)
+}
+
+/// Which of two lets more through.
+fn faster(runs: &Runs, [one, other]: [Who; 2]) -> Who {
+    let rate = |who| of(runs, who, |figures| figures.rate);
+    if rate(one) >= rate(other) { one } else { other }
+}
+
 /// Compares the ingestor with the bare append that was the faster here.
 pub(in crate::bench) fn judge(cell: Cell, runs: &Runs, half: Option<&Runs>) -> Vec<Verdict> {
-    let of = |runs: &Runs, who, figure: fn(&Figures) -> f64| {
-        runs.get(&who)
-            .map_or(f64::NAN, |runs| median(runs, figure).0)
-    };
-    let rate = |who| of(runs, who, |figures| figures.rate);
-    let better = if rate(Who::Append0) >= rate(Who::Append5) {
-        Who::Append0
-    } else {
-        Who::Append5
-    };
+    let better = faster(runs, [Who::Append0, Who::Append5]);
     let ratio = |runs: &Runs, figure| of(runs, Who::Real, figure) / of(runs, better, figure);
     let peak = match cell.size {
         Size::Usual => PEAK_MIB,
@@ -131,6 +133,18 @@ pub(in crate::bench) fn print(
     for verdict in verdicts {
         println!("  {verdict}");
     }
+    println!("  {}", beside_its_record(runs));
+}
+
+/// How much of a miss is the record's, and how much the ingestor's: no floor, it tells where to look.
+fn beside_its_record(runs: &Runs) -> String {
+    let same = faster(runs, [Who::Record0, Who::Record5]);
+    let ratio = |figure| of(runs, Who::Real, figure) / of(runs, same, figure);
+    format!(
+        "beside the better append of the same record: rate {:.3}, processor time {:.3}",
+        ratio(|figures| figures.rate),
+        ratio(|figures| figures.cpu_s_per_1000)
+    )
 }
 
 fn table(runs: &Runs) -> Table {
