@@ -11,6 +11,7 @@
 //! What comes next is decided by [`choice::Memory`], a pure function; this counts.
 
 mod choice;
+mod recent;
 mod seen;
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};

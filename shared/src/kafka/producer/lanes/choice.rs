@@ -5,6 +5,7 @@
 //! takes is not tried; a lane is left for one that was seen to be better, or alike and cheaper. The
 //! first slice after a change of lanes teaches nothing: what was sent before it is still on its way.
 
+use super::recent::Recent;
 use super::seen::{MUCH_SLOWER, Seen, Standing};
 
 /// How long a record waits for company: the lanes, from the shortest wait to the longest.
@@ -70,7 +71,7 @@ const ON_AVERAGE: f64 = 0.6;
 /// What is known of a lane.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Known {
-    seen: Seen,
+    recent: Recent,
     /// How often it was tried under this load.
     trials: u32,
 }
@@ -163,7 +164,7 @@ impl Memory {
     /// The lane to be tried next, and after how many slices: of those that can pay, the one of
     /// which least is known.
     fn next_trial(&self) -> Option<(Lane, u32)> {
-        let takes_ms = (*self.known.of(self.best))?.seen.mean() * 1_000.0;
+        let takes_ms = (*self.known.of(self.best))?.recent.middle().mean() * 1_000.0;
         let lanes = Lane::ALL.into_iter().filter(|lane| *lane != self.best);
         let can_pay = lanes.filter(|lane| f64::from(lane.linger_ms()) * ON_AVERAGE < takes_ms);
         let with_pause = can_pay.map(|lane| (lane, self.pause(lane)));
@@ -173,7 +174,7 @@ impl Memory {
     /// A trial that goes so badly is given up: others wait meanwhile.
     fn is_hopeless(&self, now: Seen) -> bool {
         let best = *self.known.of(self.best);
-        best.is_some_and(|best| now.mean() > best.seen.mean() * MUCH_SLOWER)
+        best.is_some_and(|best| now.mean() > best.recent.middle().mean() * MUCH_SLOWER)
     }
 
     /// Slices between two trials, the next of which is of `other`. One trial is easily mistaken:
@@ -193,13 +194,13 @@ impl Memory {
     fn learn(&mut self, now: Seen) {
         let trying = self.trying;
         let known = self.known.of_mut(self.lane);
-        let before = known.filter(|before| !before.seen.is_of_another_load(now));
+        let before = known.filter(|before| !before.recent.middle().is_of_another_load(now));
         let trials = before.map_or(0, |before| before.trials);
         *known = Some(Known {
             // A trial is longer than a slice, and the last one may be long ago.
-            seen: match before {
-                Some(before) if !trying => before.seen.and(now),
-                Some(_) | None => now,
+            recent: match before {
+                Some(before) if !trying => before.recent.and(now),
+                Some(_) | None => Recent::new(now),
             },
             trials: trials.saturating_add(u32::from(trying)),
         });
@@ -207,8 +208,8 @@ impl Memory {
 
     /// A lane beside the best; none: it is not known under this load.
     fn standing(&self, other: Lane) -> Option<Standing> {
-        let best = (*self.known.of(self.best))?.seen;
-        let other = (*self.known.of(other))?.seen;
+        let best = (*self.known.of(self.best))?.recent.middle();
+        let other = (*self.known.of(other))?.recent.middle();
         (!other.is_of_another_load(best)).then(|| other.beside(best))
     }
 }
@@ -396,5 +397,20 @@ mod tests {
             },
         });
         assert!(used[0] > 990, "{used:?}");
+    }
+
+    #[test]
+    fn a_moment_in_which_everything_is_slow_makes_no_lane_the_better_one() {
+        // Two slices in twenty-three: a pause of the broker's, or of the machine's.
+        for shift in 0..23 {
+            let slice = std::cell::Cell::new(shift);
+            let seen = |lane| {
+                slice.set(slice.get() + 1);
+                let slowed = if slice.get() % 23 < 2 { 2.0 } else { 1.0 };
+                closed(220.0, times(7.6, 7.3, 24.0)(lane) * slowed)
+            };
+            let used = run(&mut Memory::NEW.clone(), 1_000, seen);
+            assert!(used[1] > 940, "{shift}: {used:?}");
+        }
     }
 }

@@ -12,8 +12,6 @@ const NO_MATTER_S: f64 = 0.003;
 pub(super) const MUCH_SLOWER: f64 = 2.0;
 /// Rates that differ by less, and by less than chance makes of them, are alike.
 const MARGIN: f64 = 0.05;
-/// Weight of the newest slice.
-const NEWEST: f64 = 0.4;
 /// By this factor in both of its numbers, a load is another one.
 const ANOTHER: f64 = 2.0;
 
@@ -58,14 +56,6 @@ impl Seen {
             Standing::Worse
         } else {
             Standing::MuchWorse
-        }
-    }
-
-    pub(super) fn and(self, newest: Self) -> Self {
-        let mix = |old: f64, new: f64| old + NEWEST * (new - old);
-        Self {
-            in_flight: mix(self.in_flight, newest.in_flight),
-            rate: mix(self.rate, newest.rate),
         }
     }
 
