@@ -26,23 +26,23 @@ pub(in crate::bench) enum Who {
     Append0,
     /// … and appends with `linger.ms` 5.
     Append5,
+    /// The ingestor.
+    Real,
     /// As `Append0`, with the record that the ingestor promises.
     Record0,
     /// As `Append5`, with that record.
     Record5,
-    /// The ingestor.
-    Real,
 }
 
-/// All, in the order of the table.
+/// All, in the order of the table: who is compared stands side by side, and is measured so.
 pub(in crate::bench) const ALL: [Who; 7] = [
     Who::Answer,
     Who::Hmac,
     Who::Append0,
     Who::Append5,
+    Who::Real,
     Who::Record0,
     Who::Record5,
-    Who::Real,
 ];
 
 impl Who {
@@ -52,8 +52,8 @@ impl Who {
             Self::Hmac => "+ HMAC",
             Self::Append0 => "+ bare append, linger 0",
             Self::Append5 => "+ bare append, linger 5",
-            Self::Record0 => "+ its record, linger 0",
-            Self::Record5 => "+ its record, linger 5",
+            Self::Record0 => "append of its record, linger 0",
+            Self::Record5 => "append of its record, linger 5",
             Self::Real => "ingestor",
         }
     }

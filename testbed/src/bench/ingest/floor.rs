@@ -2,7 +2,7 @@
 //!
 //! `answer` reads the body and answers; `hmac` checks the MAC too; `append` appends the body by a
 //! bare `FutureProducer` and waits for its report as well. No bounds, no evidence, no counters: a
-//! floor, not a service. `record` writes the promised record instead (see [`super::evidence`]): it tells
+//! floor, not a service. `record` writes the promised record instead (`evidence.rs`): it tells
 //! apart what the promise costs and what the ingestor does.
 
 use std::net::SocketAddr;

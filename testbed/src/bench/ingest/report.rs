@@ -71,21 +71,22 @@ impl fmt::Display for Verdict {
     }
 }
 
-fn of(runs: &Runs, who: Who, figure: fn(&Figures) -> f64) -> f64 {
+fn middle_of(runs: &Runs, who: Who, figure: fn(&Figures) -> f64) -> f64 {
     runs.get(&who)
         .map_or(f64::NAN, |runs| median(runs, figure).0)
 }
 
 /// Which of two lets more through.
 fn faster(runs: &Runs, [one, other]: [Who; 2]) -> Who {
-    let rate = |who| of(runs, who, |figures| figures.rate);
+    let rate = |who| middle_of(runs, who, |figures| figures.rate);
     if rate(one) >= rate(other) { one } else { other }
 }
 
 /// Compares the ingestor with the bare append that was the faster here.
 pub(in crate::bench) fn judge(cell: Cell, runs: &Runs, half: Option<&Runs>) -> Vec<Verdict> {
     let better = faster(runs, [Who::Append0, Who::Append5]);
-    let ratio = |runs: &Runs, figure| of(runs, Who::Real, figure) / of(runs, better, figure);
+    let ratio =
+        |runs: &Runs, figure| middle_of(runs, Who::Real, figure) / middle_of(runs, better, figure);
     let peak = match cell.size {
         Size::Usual => PEAK_MIB,
         Size::Large => PEAK_LARGE_MIB,
@@ -101,7 +102,11 @@ pub(in crate::bench) fn judge(cell: Cell, runs: &Runs, half: Option<&Runs>) -> V
             ratio(runs, |f| f.cpu_s_per_1000),
             CPU,
         ),
-        Verdict::below("memory, MiB", of(runs, Who::Real, |f| f.peak_mib), peak),
+        Verdict::below(
+            "memory, MiB",
+            middle_of(runs, Who::Real, |f| f.peak_mib),
+            peak,
+        ),
     ];
     if let Some(half) = half {
         verdicts.push(Verdict::below(
@@ -136,12 +141,13 @@ pub(in crate::bench) fn print(
     println!("  {}", beside_its_record(runs));
 }
 
-/// How much of a miss is the record's, and how much the ingestor's: no floor, it tells where to look.
+/// How much of a miss is the record's: no floor, it tells where to look. (The bare append has a router
+/// and the client library's own polling thread, which the ingestor has not.)
 fn beside_its_record(runs: &Runs) -> String {
     let same = faster(runs, [Who::Record0, Who::Record5]);
-    let ratio = |figure| of(runs, Who::Real, figure) / of(runs, same, figure);
+    let ratio = |figure| middle_of(runs, Who::Real, figure) / middle_of(runs, same, figure);
     format!(
-        "beside the better append of the same record: rate {:.3}, processor time {:.3}",
+        "beside the better bare append of the same record: rate {:.3}, processor time {:.3}",
         ratio(|figures| figures.rate),
         ratio(|figures| figures.cpu_s_per_1000)
     )

@@ -1,7 +1,8 @@
-//! The last slices of a lane, of which the middle one counts.
+//! The last slices of a lane, of which the middle counts.
 //!
 //! Pure. A moment in which everything is slow (a pause of the broker's, of the machine's) is not the
-//! lane's fault: in a mean it would outweigh what the lane showed before and after.
+//! lane's fault: in a mean it would outweigh what the lane showed before and after. What is slow in
+//! fewer than half of the slices is so never held against a lane, not even by its own.
 
 use super::seen::Seen;
 
@@ -33,12 +34,25 @@ impl Recent {
         self
     }
 
-    /// The one whose mean time is the middle one; of two, the slower.
+    /// The middle rate, and the middle mean time. Each by itself: of a pause the first slice shows few
+    /// records with a usual time, the next one a usual rate of late ones. Of two, the better: a moment
+    /// makes nobody quicker.
     pub(super) fn middle(&self) -> Seen {
-        let mut slices: Vec<Seen> = self.slices.into_iter().take(self.known).collect();
-        slices.sort_by(|one, other| one.mean().total_cmp(&other.mean()));
+        let sorted = |figure: fn(Seen) -> f64| {
+            let known = self.slices.into_iter().take(self.known);
+            let mut figures: Vec<f64> = known.map(figure).collect();
+            figures.sort_by(f64::total_cmp);
+            figures
+        };
+        let (rates, means) = (sorted(|slice| slice.rate), sorted(Seen::mean));
+        let rate = rates.get(rates.len() / 2);
+        let mean = means.get(means.len().saturating_sub(1) / 2);
         let [newest, ..] = self.slices;
-        slices.get(slices.len() / 2).copied().unwrap_or(newest)
+        rate.zip(mean).map_or(newest, |(rate, mean)| Seen {
+            rate: *rate,
+            // Who acknowledges nothing is not quick.
+            in_flight: rate.max(f64::EPSILON) * mean,
+        })
     }
 }
 
@@ -47,24 +61,48 @@ mod tests {
     use super::super::seen::tests::open;
     use super::*;
 
-    #[test]
-    fn three_slow_moments_of_seven_count_for_nothing_and_four_do() {
-        let (usual, slow) = (open(9_000.0, 4.0), open(9_000.0, 40.0));
-        let mut recent = Recent::new(usual);
-        for _ in 0..6 {
-            recent = recent.and(usual);
-        }
-        for _ in 0..3 {
-            recent = recent.and(slow);
-            assert_eq!(recent.middle(), usual);
-        }
-        assert_eq!(recent.and(slow).middle(), slow);
+    /// After seven usual slices.
+    fn usual() -> (Seen, Recent) {
+        let usual = open(9_000.0, 4.0);
+        let seven = (0..6).fold(Recent::new(usual), |recent, _| recent.and(usual));
+        (usual, seven)
+    }
+
+    fn assert_alike(one: Seen, other: Seen) {
+        let alike = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-9;
+        let all = alike(one.rate, other.rate) && alike(one.in_flight, other.in_flight);
+        assert!(all, "{one:?} {other:?}");
     }
 
     #[test]
-    fn what_is_not_known_yet_does_not_count() {
-        let recent = Recent::new(open(9_000.0, 4.0)).and(open(9_000.0, 6.0));
-        assert_eq!(recent.middle(), open(9_000.0, 6.0));
-        assert_eq!(recent.and(open(9_000.0, 5.0)).middle(), open(9_000.0, 5.0));
+    fn three_slow_moments_of_seven_count_for_nothing_and_four_do() {
+        let ((usual, mut recent), slow) = (usual(), open(9_000.0, 40.0));
+        for _ in 0..3 {
+            recent = recent.and(slow);
+            assert_alike(recent.middle(), usual);
+        }
+        assert_alike(recent.and(slow).middle(), slow);
+    }
+
+    #[test]
+    fn a_pause_with_few_records_of_a_usual_time_counts_for_nothing_wherever_it_stands() {
+        let (usual, mut recent) = usual();
+        let pause = Seen {
+            rate: usual.rate * 0.57,
+            in_flight: usual.in_flight * 0.57,
+        };
+        recent = recent.and(pause);
+        for _ in 0..7 {
+            assert_alike(recent.middle(), usual);
+            recent = recent.and(usual);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_yet_does_not_count_and_of_two_the_better_does() {
+        let recent = Recent::new(open(9_000.0, 4.0)).and(open(8_000.0, 6.0));
+        assert_alike(recent.middle(), open(9_000.0, 4.0));
+        let recent = recent.and(open(8_500.0, 5.0));
+        assert_alike(recent.middle(), open(8_500.0, 5.0));
     }
 }
