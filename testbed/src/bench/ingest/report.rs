@@ -71,6 +71,7 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// The median of a candidate's runs; not a number: it has none.
 fn middle_of(runs: &Runs, who: Who, figure: fn(&Figures) -> f64) -> f64 {
     runs.get(&who)
         .map_or(f64::NAN, |runs| median(runs, figure).0)

@@ -1,8 +1,8 @@
 //! The last slices of a lane, of which the middle counts.
 //!
 //! Pure. A moment in which everything is slow (a pause of the broker's, of the machine's) is not the
-//! lane's fault: in a mean it would outweigh what the lane showed before and after. What is slow in
-//! fewer than half of the slices is so never held against a lane, not even by its own.
+//! lane's fault: in a mean it would outweigh what the lane showed before and after. The price: a lane
+//! that is itself slow in fewer than half of its slices is not seen to be.
 
 use super::seen::Seen;
 
