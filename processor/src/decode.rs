@@ -116,7 +116,7 @@ fn event(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Read, Unrea
         thin: matches!(envelope.shape, Shape::Thin),
         snapshot_event: envelope.snapshot_event.as_ref().map(ToString::to_string),
         sha256,
-        ignored: !scope.covers(envelope.livemode, &account),
+        ignored: envelope.is_unattributable || !scope.covers(envelope.livemode, &account),
         account,
         reading: folding::read_event(&decoded),
     })))

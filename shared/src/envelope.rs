@@ -68,8 +68,11 @@ pub struct Envelope {
     pub event_type: String,
     /// Seconds since 1970; 0 where absent or absurd.
     pub created: i64,
-    /// Connected account (a thin event's `context`); none: our own.
+    /// Connected account: `account`, else the last account of `context`; none: our own.
     pub account: Option<AccountId>,
+    /// `context` is there and names no account that we can read: the event is somebody's that we
+    /// do not know.
+    pub is_unattributable: bool,
     /// Stripe's livemode, where told.
     pub livemode: Option<bool>,
     /// Version of the payload; none for thin events.
@@ -192,10 +195,7 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
     };
     let (reference, naming) =
         named.map_or((None, Value::Null), |named| (named.reference, named.naming));
-    let account = match shape {
-        Shape::Snapshot => top.account,
-        Shape::Thin => top.context,
-    };
+    let (account, is_unattributable) = attributed(top.account, top.context);
     let object = match shape {
         Shape::Snapshot => reference,
         Shape::Thin => top.related_object.and_then(object::related),
@@ -205,7 +205,8 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
         shape,
         event_type,
         created: created(top.created),
-        account: text_of(account).and_then(|id| AccountId::parse(&id).ok()),
+        account,
+        is_unattributable,
         livemode: top
             .livemode
             .and_then(|raw| serde_json::from_str(raw.get()).ok()),
@@ -220,6 +221,24 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
         naming,
         text,
     })
+}
+
+/// Whose event it is, and whether that cannot be read. Connect events carry both places; an
+/// organization's carry a path of accounts in `context`, the last of which is meant.
+/// Source: <https://docs.stripe.com/changelog/basil>, 2025-04-30, "context on events".
+fn attributed(
+    account: Option<&RawValue>,
+    context: Option<&RawValue>,
+) -> (Option<AccountId>, bool) {
+    let named = text_of(account).and_then(|id| AccountId::parse(&id).ok());
+    let context = context.filter(|raw| raw.get() != "null");
+    if named.is_some() || context.is_none() {
+        return (named, false);
+    }
+    let last = text_of(context)
+        .and_then(|path| AccountId::parse(path.rsplit('/').next().unwrap_or_default()).ok());
+    let is_unattributable = last.is_none();
+    (last, is_unattributable)
 }
 
 /// A text's characters; none: it is none, or holds what no text can.

@@ -51,6 +51,9 @@ fn printable(c: char) -> bool {
 
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $good:expr) => {
+        identifier!($(#[$doc])* $name, $good, stored as $good);
+    };
+    ($(#[$doc:meta])* $name:ident, $good:expr, stored as $stored:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -81,7 +84,7 @@ macro_rules! identifier {
         impl TryFrom<String> for $name {
             type Error = IdError;
             fn try_from(text: String) -> Result<Self, IdError> {
-                check(&text, $good).map(|()| Self(text))
+                check(&text, $stored).map(|()| Self(text))
             }
         }
 
@@ -98,9 +101,36 @@ identifier!(
     EventId, strict
 );
 identifier!(
-    /// An object's id (`pi_…`): letters, digits, `_-.:`; 1 to 255 bytes.
-    ObjectId, stripe
+    /// An object's id (`pi_…`): letters, digits, `_-.:`; 1 to 255 bytes. Ids that merchants choose
+    /// ([`ObjectId::of_kind`]) hold any printable character.
+    ObjectId, stripe, stored as printable
 );
+
+/// Kinds whose ids a merchant may choose, freely before 2018-05.
+/// Source: <https://docs.stripe.com/upgrades>, 2018-05-21.
+const CHOSEN: &[&str] = &["customer", "plan", "price", "product", "coupon", "promotion_code"];
+
+impl ObjectId {
+    /// Takes the id of an object of this kind.
+    ///
+    /// # Errors
+    /// [`IdError`].
+    pub fn of_kind(kind: &str, text: &str) -> Result<Self, IdError> {
+        if CHOSEN.contains(&kind) {
+            Self::parse_chosen(text)
+        } else {
+            Self::parse(text)
+        }
+    }
+
+    /// Takes an id that a merchant may have chosen: printable, 1 to 255 bytes.
+    ///
+    /// # Errors
+    /// [`IdError`].
+    pub fn parse_chosen(text: &str) -> Result<Self, IdError> {
+        check(text, printable).map(|()| Self(text.to_owned()))
+    }
+}
 identifier!(
     /// A connected account (`acct_…`); our own account is none.
     AccountId, strict
@@ -121,6 +151,10 @@ mod tests {
         for bad in ["", "evt 1", "evt\n1", "evt_\u{0}", "évt", &"x".repeat(256)] {
             assert!(EventId::parse(bad).is_err(), "{bad:?}");
         }
+        let chosen = "Pro plan $699/month";
+        assert!(ObjectId::of_kind("plan", chosen).is_ok());
+        assert!(ObjectId::of_kind("charge", chosen).is_err());
+        assert!(ObjectId::of_kind("customer", "a\nb").is_err());
         assert_eq!(BookingId::parse("a\u{0}b"), Err(IdError::BadCharacter));
         assert_eq!(BookingId::parse(&"ü".repeat(128)), Err(IdError::TooLong));
     }

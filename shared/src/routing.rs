@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::envelope::{Decoded, Malformed, ObservedObject};
-use crate::folding::values::{each_at, id_at, text_at};
+use crate::folding::values::{chosen_id_at, each_at, id_at, text_at};
 use crate::ids::{AccountId, BookingId};
 
 /// Key of a record.
@@ -130,6 +130,7 @@ fn joined(object: &Value, own: Option<(&str, &str)>) -> Option<String> {
         {
             return Some(format!("{kind}:{id}"));
         }
+        let id_at = if *kind == "customer" { chosen_id_at } else { id_at };
         if let Some(id) = paths.iter().find_map(|path| id_at(object, path)) {
             return Some(format!("{kind}:{id}"));
         }

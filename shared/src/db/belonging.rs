@@ -3,20 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 
 use super::ties::{Pair, split};
 use crate::folding::graph::Key;
-use crate::folding::rebuild::Registered;
+use crate::folding::rebuild::{HumanInputs, Registered};
 use crate::folding::{Registration, Shown};
-use crate::ids::{BookingId, ObjectId};
+use crate::ids::BookingId;
 use crate::money::Currency;
 
-/// Every object that belongs to one of these bookings, claims it, is registered for it, or had
-/// events that were applied to it; at most `limit` + 1.
+/// Every object that belongs to one of these bookings, names it, is registered for it or assigned
+/// to it, or had events that were applied to it; at most `limit` + 1.
 ///
 /// # Errors
 /// diesel's.
@@ -27,9 +26,12 @@ pub fn of_bookings(
 ) -> QueryResult<Vec<Key>> {
     let rows: Vec<Pair> = sql_query(
         "SELECT account, id FROM objects WHERE booking_id = ANY ($1) \
-         UNION SELECT account, object_id FROM object_claims WHERE booking_id = ANY ($1) \
-         UNION SELECT coalesce(account, ''), payment_intent_id FROM registrations \
-           WHERE booking_id = ANY ($1) AND payment_intent_id IS NOT NULL AND folded_at IS NOT NULL \
+         UNION SELECT account, object_id FROM object_shares WHERE booking_id = ANY ($1) \
+         UNION SELECT account, object_id FROM object_mentions WHERE booking_id = ANY ($1) \
+         UNION SELECT account, object_id FROM assignments WHERE booking_id = ANY ($1) \
+         UNION SELECT coalesce(r.account, ''), i.payment_intent_id FROM registered_intents i \
+           JOIN registrations r ON r.booking_id = i.booking_id \
+           WHERE i.booking_id = ANY ($1) AND i.folded_at IS NOT NULL \
          UNION SELECT coalesce(account, ''), object_id FROM events \
            WHERE booking_id = ANY ($1) AND object_id IS NOT NULL \
              AND disposition IN ('applied', 'no_change') \
@@ -83,11 +85,12 @@ pub fn of_objects(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<BTreeMap
     Ok(belonging.collect())
 }
 
-/// Every booking that a stored claim of these objects names.
+/// Every booking that these objects ever named, have shares of, or were assigned to or registered
+/// for.
 ///
 /// # Errors
 /// diesel's.
-pub fn claimed(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<String>> {
+pub fn mentioned(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<String>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
@@ -95,8 +98,15 @@ pub fn claimed(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<String>
     }
     let (accounts, ids) = split(keys);
     let rows: Vec<Row> = sql_query(
-        "SELECT DISTINCT c.booking_id FROM UNNEST($1, $2) AS k (account, id) \
-           JOIN object_claims c ON c.account = k.account AND c.object_id = k.id",
+        "WITH k AS (SELECT * FROM UNNEST($1, $2) AS k (account, id)) \
+         SELECT m.booking_id FROM k JOIN object_mentions m ON m.account = k.account AND m.object_id = k.id \
+         UNION SELECT s.booking_id FROM k \
+           JOIN object_shares s ON s.account = k.account AND s.object_id = k.id WHERE s.booking_id <> '' \
+         UNION SELECT a.booking_id FROM k \
+           JOIN assignments a ON a.account = k.account AND a.object_id = k.id \
+           WHERE a.booking_id IS NOT NULL \
+         UNION SELECT i.booking_id FROM registered_intents i \
+           WHERE i.payment_intent_id = ANY ($2) AND i.folded_at IS NOT NULL",
     )
     .bind::<Array<Text>, _>(accounts)
     .bind::<Array<Text>, _>(ids)
@@ -104,11 +114,24 @@ pub fn claimed(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<String>
     Ok(rows.into_iter().map(|row| row.booking_id).collect())
 }
 
-/// The folded registrations of these bookings.
+/// What the application and operators put in about these objects and bookings.
 ///
 /// # Errors
 /// diesel's.
-pub fn registered(
+pub fn human_inputs(
+    conn: &mut PgConnection,
+    keys: &[Key],
+    bookings: &[String],
+) -> QueryResult<HumanInputs> {
+    Ok(HumanInputs {
+        registered: registered(conn, bookings)?,
+        intents: intents(conn, keys)?,
+        assignments: assignments(conn, keys)?,
+    })
+}
+
+/// The folded registrations of these bookings, as amended last.
+fn registered(
     conn: &mut PgConnection,
     bookings: &[String],
 ) -> QueryResult<BTreeMap<String, Registered>> {
@@ -120,31 +143,30 @@ pub fn registered(
         amount: i64,
         #[diesel(sql_type = Text)]
         currency: String,
-        #[diesel(sql_type = Nullable<Text>)]
-        payment_intent_id: Option<String>,
         #[diesel(sql_type = Text)]
         account: String,
-        #[diesel(sql_type = Timestamptz)]
-        registered_at: DateTime<Utc>,
+        #[diesel(sql_type = Text)]
+        covers: String,
     }
     let rows: Vec<Row> = sql_query(
-        "SELECT booking_id, amount, currency, payment_intent_id, coalesce(account, '') AS account, \
-           registered_at \
-         FROM registrations WHERE folded_at IS NOT NULL AND booking_id = ANY ($1)",
+        "SELECT r.booking_id, coalesce(m.amount, r.amount) AS amount, \
+           coalesce(m.currency, r.currency) AS currency, coalesce(r.account, '') AS account, r.covers \
+         FROM registrations r LEFT JOIN LATERAL ( \
+           SELECT a.amount, a.currency FROM amendments a WHERE a.booking_id = r.booking_id \
+           ORDER BY a.action_id DESC LIMIT 1 \
+         ) m ON true \
+         WHERE r.folded_at IS NOT NULL AND r.booking_id = ANY ($1)",
     )
     .bind::<Array<Text>, _>(bookings)
     .load(conn)?;
     // The table's constraints refuse what these would refuse: a row that slipped through is no
-    // registration, here as in the processor.
+    // registration.
     let parsed = rows.into_iter().filter_map(|row| {
         let registration = Registration {
             booking_id: BookingId::parse(&row.booking_id).ok()?,
             amount: row.amount,
             currency: Currency::parse(&row.currency).ok()?,
-            payment_intent: row
-                .payment_intent_id
-                .and_then(|id| ObjectId::parse(&id).ok()),
-            at: row.registered_at.timestamp(),
+            covers_subscription: row.covers == "subscription",
         };
         let registered = Registered {
             registration,
@@ -153,6 +175,65 @@ pub fn registered(
         Some((row.booking_id, registered))
     });
     Ok(parsed.collect())
+}
+
+/// The folded registered payment intents among these objects. A registration for a connected
+/// account may be paid on that account, or on ours by a destination charge.
+fn intents(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<BTreeMap<Key, String>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        id: String,
+        #[diesel(sql_type = Text)]
+        booking_id: String,
+        #[diesel(sql_type = Text)]
+        account: String,
+    }
+    let (_, ids) = split(keys);
+    let rows: Vec<Row> = sql_query(
+        "SELECT i.payment_intent_id AS id, i.booking_id, coalesce(r.account, '') AS account \
+         FROM registered_intents i JOIN registrations r ON r.booking_id = i.booking_id \
+         WHERE i.payment_intent_id = ANY ($1) AND i.folded_at IS NOT NULL",
+    )
+    .bind::<Array<Text>, _>(ids)
+    .load(conn)?;
+    let mut found = BTreeMap::new();
+    for row in rows {
+        for account in [row.account, String::new()] {
+            let key = Key {
+                account,
+                id: row.id.clone(),
+            };
+            found.insert(key, row.booking_id.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// The last assignment of each of these objects; none: it belongs to no booking.
+fn assignments(
+    conn: &mut PgConnection,
+    keys: &[Key],
+) -> QueryResult<BTreeMap<Key, Option<String>>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(embed)]
+        key: Pair,
+        #[diesel(sql_type = Nullable<Text>)]
+        booking_id: Option<String>,
+    }
+    let (accounts, ids) = split(keys);
+    let rows: Vec<Row> = sql_query(
+        "SELECT DISTINCT ON (a.account, a.object_id) a.account, a.object_id AS id, a.booking_id \
+         FROM UNNEST($1, $2) AS k (account, id) \
+           JOIN assignments a ON a.account = k.account AND a.object_id = k.id \
+         ORDER BY a.account, a.object_id, a.action_id DESC",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .load(conn)?;
+    let found = rows.into_iter();
+    Ok(found.map(|row| (row.key.into(), row.booking_id)).collect())
 }
 
 /// Whether a booking shows anything, or is registered.
@@ -178,48 +259,31 @@ pub fn is_known(conn: &mut PgConnection, booking: &str) -> QueryResult<bool> {
 /// What these bookings show; those that show nothing yet are left out.
 ///
 /// # Errors
-/// diesel's.
+/// diesel's; a row that does not read as [`Shown`] is a deserialization error.
 pub fn shown(conn: &mut PgConnection, bookings: &[String]) -> QueryResult<BTreeMap<String, Shown>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
         id: String,
         #[diesel(sql_type = Text)]
-        status: String,
-        #[diesel(sql_type = Nullable<BigInt>)]
-        amount: Option<i64>,
-        #[diesel(sql_type = Nullable<Text>)]
-        currency: Option<String>,
-        #[diesel(sql_type = BigInt)]
-        amount_paid: i64,
-        #[diesel(sql_type = BigInt)]
-        amount_refunded: i64,
-        #[diesel(sql_type = Nullable<BigInt>)]
-        expected_amount: Option<i64>,
-        #[diesel(sql_type = Nullable<Text>)]
-        expected_currency: Option<String>,
-        #[diesel(sql_type = Nullable<Text>)]
-        hold: Option<String>,
+        shown: String,
     }
     let rows: Vec<Row> = sql_query(
-        "SELECT id, status, amount, currency, amount_paid, amount_refunded, expected_amount, \
-           expected_currency, hold \
-         FROM bookings WHERE version > 0 AND id = ANY ($1)",
+        "SELECT id, row_to_json(b)::text AS shown FROM bookings b \
+         WHERE version > 0 AND id = ANY ($1)",
     )
     .bind::<Array<Text>, _>(bookings)
     .load(conn)?;
-    let shown = rows.into_iter().map(|row| {
-        let shown = Shown {
-            status: row.status,
-            amount: row.amount,
-            currency: row.currency,
-            amount_paid: row.amount_paid,
-            amount_refunded: row.amount_refunded,
-            expected_amount: row.expected_amount,
-            expected_currency: row.expected_currency,
-            hold: row.hold,
-        };
-        (row.id, shown)
-    });
-    Ok(shown.collect())
+    rows.into_iter()
+        .map(|row| Ok((row.id, shown_of(&row.shown)?)))
+        .collect()
+}
+
+/// What a row of `bookings`, as JSON, shows.
+///
+/// # Errors
+/// A deserialization error.
+pub fn shown_of(row: &str) -> QueryResult<Shown> {
+    serde_json::from_str(row)
+        .map_err(|cause| diesel::result::Error::DeserializationError(Box::new(cause)))
 }

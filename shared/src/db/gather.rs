@@ -18,7 +18,8 @@ use super::belonging::{self, Belonging};
 use super::{ledger, ties};
 use crate::envelope::Malformed;
 use crate::folding::graph::Key;
-use crate::folding::rebuild::{Rebuild, Rebuilt, Registered};
+use crate::folding::money::Policy;
+use crate::folding::rebuild::{HumanInputs, Rebuild, Rebuilt};
 
 /// How far ties are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +73,8 @@ pub enum GatherError {
 pub struct Gathered {
     /// The objects, with all they were told.
     pub rebuild: Rebuild,
-    /// The folded registrations of all bookings here.
-    pub registered: BTreeMap<String, Registered>,
+    /// What people put in about all objects and bookings here.
+    pub human: HumanInputs,
     /// Every booking here: asked for, belonged to, or claimed.
     pub bookings: BTreeSet<String>,
     /// Ledger rows that were read, with their `created`.
@@ -135,8 +136,7 @@ impl Gathered {
     ) -> Result<bool, GatherError> {
         let keys: Vec<Key> = self.read.iter().cloned().collect();
         self.read_ledger(conn, &keys, bounds)?;
-        self.bookings.extend(self.rebuild.claimed());
-        self.registered.clear();
+        self.bookings.extend(self.rebuild.mentioned());
         self.register(conn)?;
         Ok(self.rebuild.keys().all(|key| self.read.contains(key)))
     }
@@ -144,9 +144,8 @@ impl Gathered {
     /// Everything made anew. `bookings` are those that show something now, which they may have
     /// no reason for.
     #[must_use]
-    pub fn rebuilt(&self, bookings: &BTreeSet<String>, require_registration: bool) -> Rebuilt {
-        self.rebuild
-            .finish(&self.registered, bookings, require_registration)
+    pub fn rebuilt(&self, bookings: &BTreeSet<String>, policy: Policy) -> Rebuilt {
+        self.rebuild.finish(&self.human, bookings, policy)
     }
 
     /// Whether this object's ledger rows were read.
@@ -197,7 +196,7 @@ impl Gathered {
         }
         let keys: Vec<Key> = reach.iter().cloned().collect();
         let held = belonging::of_objects(conn, &keys)?;
-        let mut bookings: BTreeSet<String> = belonging::claimed(conn, &keys)?.into_iter().collect();
+        let mut bookings: BTreeSet<String> = belonging::mentioned(conn, &keys)?.into_iter().collect();
         for (key, held) in held {
             self.rebuild.know(key.clone(), &held.kind);
             bookings.extend(held.booking_id.clone());
@@ -205,7 +204,7 @@ impl Gathered {
         }
         self.read_ledger(conn, &keys, bounds)?;
         self.read.extend(reach);
-        bookings.extend(self.rebuild.claimed());
+        bookings.extend(self.rebuild.mentioned());
         Ok(bookings)
     }
 

@@ -1,10 +1,10 @@
-//! Links and claims, as stored. Reads only.
+//! Links and mentions, as stored. Reads only.
 
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Text};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 
-use crate::folding::graph::{Key, StoredClaim};
+use crate::folding::graph::Key;
 
 /// Two text columns that name an object.
 #[derive(Debug, QueryableByName)]
@@ -88,51 +88,27 @@ pub fn links(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<StoredLin
 }
 
 #[derive(Debug, QueryableByName)]
-struct ClaimRow {
-    #[diesel(sql_type = Text)]
-    account: String,
-    #[diesel(sql_type = Text)]
-    object_id: String,
-    #[diesel(sql_type = SmallInt)]
-    rank: i16,
-    #[diesel(sql_type = BigInt)]
-    at: i64,
-    #[diesel(sql_type = Text)]
-    source_id: String,
+struct MentionRow {
+    #[diesel(embed)]
+    key: Pair,
     #[diesel(sql_type = Text)]
     booking_id: String,
 }
 
-/// Every claim of these objects.
+/// Every booking that each of these objects names.
 ///
 /// # Errors
 /// diesel's.
-pub fn claims(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<(Key, StoredClaim)>> {
+pub fn mentions(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<(Key, String)>> {
     let (accounts, ids) = split(keys);
-    let rows: Vec<ClaimRow> = sql_query(
-        "SELECT c.account, c.object_id, c.rank, c.at, c.source_id, c.booking_id \
+    let rows: Vec<MentionRow> = sql_query(
+        "SELECT m.account, m.object_id AS id, m.booking_id \
          FROM UNNEST($1, $2) AS k (account, id) \
-         JOIN object_claims c ON c.account = k.account AND c.object_id = k.id",
+         JOIN object_mentions m ON m.account = k.account AND m.object_id = k.id",
     )
     .bind::<Array<Text>, _>(accounts)
     .bind::<Array<Text>, _>(ids)
     .load(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let claim = StoredClaim {
-                rank: row.rank,
-                at: row.at,
-                source_id: row.source_id,
-                booking_id: row.booking_id,
-            };
-            (
-                Key {
-                    account: row.account,
-                    id: row.object_id,
-                },
-                claim,
-            )
-        })
-        .collect())
+    let rows = rows.into_iter();
+    Ok(rows.map(|row| (row.key.into(), row.booking_id)).collect())
 }

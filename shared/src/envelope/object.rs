@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{Malformed, ObjectRef, depth, lenient, naming};
 use crate::folding::details::{SUMMARY, summary_id};
-use crate::folding::values::id_at;
+use crate::folding::values::chosen_id_at;
 use crate::ids::ObjectId;
 
 /// An object as Stripe returned it.
@@ -51,10 +51,8 @@ struct Related {
 
 fn referred(kind: Option<String>, id: Option<String>) -> Option<ObjectRef> {
     let kind = kind.filter(|kind| super::is_type(kind))?;
-    Some(ObjectRef {
-        kind,
-        id: ObjectId::try_from(id?).ok()?,
-    })
+    let id = ObjectId::of_kind(&kind, &id?).ok()?;
+    Some(ObjectRef { kind, id })
 }
 
 pub(super) fn reference(raw: &RawValue) -> Option<ObjectRef> {
@@ -74,7 +72,7 @@ pub(super) fn named(
     let id = id.or_else(|| {
         // The one object that is folded and has no id of its own.
         let is_summary = kind.as_deref() == Some(SUMMARY);
-        let customer = id_at(&customer().filter(|_| is_summary)?, "")?;
+        let customer = chosen_id_at(&customer().filter(|_| is_summary)?, "")?;
         Some(summary_id(customer.as_str()))
     });
     referred(kind, id)

@@ -116,6 +116,7 @@ fn snapshots() -> impl Strategy<Value = Vec<Snapshot>> {
             entry: entry == 0,
             fields,
             before,
+            marks: super::Marks::default(),
         });
         proptest::collection::vec(snapshot, 0..40)
     })

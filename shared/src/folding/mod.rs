@@ -11,7 +11,9 @@
 //!    union, then dropping the dominated: commutative, associative and idempotent *because* the
 //!    relation is a strict partial order. So any order and any number of copies give the same
 //!    set, and which of its members counts (`winner`) is a function of the set.
-//! 4. A booking ([`fold_booking`]) is a function of its registration and its objects' winners.
+//! 4. Money ([`money::divide`]): the payments of objects that are tied together are divided into
+//!    shares, each of one booking or of none.
+//! 5. A booking ([`fold_booking`]) is a function of its registration and its shares.
 //!
 //! Two snapshots of one second that neither explain each other are *incomparable*: the object is
 //! unsettled, its booking uncertain, and Stripe is asked what is true. An observation then
@@ -26,6 +28,7 @@ mod columns;
 pub mod details;
 mod fields;
 pub mod graph;
+pub mod money;
 mod object;
 pub mod phases;
 mod readings;
@@ -33,12 +36,14 @@ pub mod rebuild;
 mod shown;
 pub mod values;
 
-pub use booking::{BookingView, FoldError, Member, Registration, Status, fold_booking};
+pub use booking::{
+    BookingView, CurrencyAmounts, FoldError, MAX_BOOKING_PAYMENTS, Registration, Status, fold_booking,
+};
 pub use columns::Columns;
-pub use fields::Fields;
-pub use object::{ObjectState, Snapshot, Winner};
-pub use readings::{Claim, Link, Reading, read_event, read_observation};
-pub use shown::Shown;
+pub use fields::{Fields, Told};
+pub use object::{Marks, ObjectState, Snapshot, Winner};
+pub use readings::{Link, Reading, read_event, read_observation};
+pub use shown::{Shown, TOO_MANY};
 
 /// Version of these rules: kept with every disposition and transition they decided.
 ///
@@ -49,7 +54,11 @@ pub use shown::Shown;
 /// 3: what the projections show is part of a snapshot; an event `….deleted` deletes its object;
 /// every payment and line of an invoice counts, not the first alone; a subscription's newest
 /// invoice and, in old versions, a payment's invoice are links.
-pub const FOLD_VERSION: i32 = 3;
+///
+/// 4: money is divided into shares and follows its payment; the claim that counts is the latest one
+/// that an object makes; released authorizations are no refunds; invoices, subscriptions and
+/// credit notes are folded; ownership has a direction, so renewals pay no booking.
+pub const FOLD_VERSION: i32 = 4;
 
 #[cfg(test)]
 mod laws;

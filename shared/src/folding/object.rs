@@ -4,18 +4,16 @@
 //! function of the *set* of snapshots it was told. `winner` and `tie_fingerprint` are functions
 //! of the state alone. Nothing is ever dropped because of when it came.
 
+mod antichain;
+mod marks;
 mod ties;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::fields::Fields;
 use super::phases::{Phase, later, phase};
-use ties::{explained, observed_last, only};
-
-/// Most snapshots of one phase and second that are told apart. A second with more is "too
-/// many": incomparable until something later dominates it.
-const MAX_TIES: usize = 16;
+use antichain::Antichain;
+pub use marks::{Capture, ListedPayments, Marks};
 
 /// What one event or observation says an object was like.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,6 +34,9 @@ pub struct Snapshot {
     /// What it was like just before, where the event tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Fields>,
+    /// Facts beside it that no later snapshot takes back. The state keeps them, the set does not.
+    #[serde(skip)]
+    pub marks: Marks,
 }
 
 impl Snapshot {
@@ -75,14 +76,19 @@ impl Snapshot {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ObjectState {
-    /// Undominated snapshots, sorted.
-    members: Vec<Snapshot>,
-    /// Seconds that had too many ties: one stand-in each, the greatest by content.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    crowded: Vec<Snapshot>,
+    /// Undominated snapshots.
+    #[serde(flatten)]
+    current: Antichain,
+    /// The undominated among those that name a booking; none: they are the current ones if all of
+    /// these name one, else there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    naming: Option<Box<Antichain>>,
     /// The latest observation, dominated or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     observation: Option<Box<Snapshot>>,
+    /// Monotone facts.
+    #[serde(skip_serializing_if = "Marks::is_empty")]
+    marks: Marks,
 }
 
 /// The snapshot that counts.
@@ -96,7 +102,10 @@ pub struct Winner<'a> {
 
 impl ObjectState {
     /// Takes one snapshot in.
-    pub fn join(&mut self, snapshot: Snapshot) {
+    pub fn join(&mut self, mut snapshot: Snapshot) {
+        let marks = std::mem::take(&mut snapshot.marks);
+        self.marks.join(&marks);
+        self.marks.name(snapshot.fields.booking.as_deref());
         if snapshot.observed
             && self
                 .observation
@@ -105,17 +114,27 @@ impl ObjectState {
         {
             self.observation = Some(Box::new(snapshot.clone()));
         }
-        self.insert(snapshot);
+        let names = snapshot.fields.booking.is_some();
+        if names && self.naming.is_none() && self.all_name_one() {
+            // As long as every snapshot names a booking, both sets are the same.
+            self.current.insert(snapshot);
+            return;
+        }
+        let mut naming = self.naming_set();
+        if names {
+            naming.insert(snapshot.clone());
+        }
+        self.current.insert(snapshot);
+        self.keep_naming(naming);
     }
 
     /// Takes in everything another state was told.
     pub fn merge(&mut self, other: &Self) {
-        for crowd in &other.crowded {
-            self.crowd(crowd.clone());
-        }
-        for member in &other.members {
-            self.insert(member.clone());
-        }
+        let mut naming = self.naming_set();
+        naming.merge(&other.naming_set());
+        self.current.merge(&other.current);
+        self.keep_naming(naming);
+        self.marks.join(&other.marks);
         if let Some(theirs) = &other.observation
             && self.observation.as_ref().is_none_or(|held| held < theirs)
         {
@@ -123,77 +142,34 @@ impl ObjectState {
         }
     }
 
-    fn insert(&mut self, snapshot: Snapshot) {
-        if self.all().any(|held| snapshot.is_dominated_by(held)) {
-            return;
-        }
-        self.members.retain(|held| !held.is_dominated_by(&snapshot));
-        self.crowded.retain(|held| !held.is_dominated_by(&snapshot));
-        if self
-            .crowded
-            .iter()
-            .any(|crowd| crowd.shares_second_and_phase(&snapshot))
-        {
-            self.crowd(snapshot);
-            return;
-        }
-        if let Some(held) = self
-            .members
-            .iter_mut()
-            .find(|held| held.is_copy_of(&snapshot))
-        {
-            if snapshot.source_id < held.source_id {
-                held.source_id = snapshot.source_id;
-            }
-            self.members.sort_unstable();
-            return;
-        }
-        let ties = self
-            .members
-            .iter()
-            .filter(|held| held.shares_second_and_phase(&snapshot))
-            .count();
-        if ties >= MAX_TIES {
-            self.crowd(snapshot);
-            return;
-        }
-        self.members.push(snapshot);
-        self.members.sort_unstable();
+    fn all_name_one(&self) -> bool {
+        self.current.all().all(|it| it.fields.booking.is_some())
     }
 
-    /// Turns this snapshot's second and phase into a crowd, or adds to it. Its stand-in is the
-    /// greatest by content, without its source, so that it depends on the set alone.
-    fn crowd(&mut self, snapshot: Snapshot) {
-        if self.all().any(|held| snapshot.is_dominated_by(held)) {
-            return;
+    fn naming_set(&self) -> Antichain {
+        match &self.naming {
+            Some(naming) => (**naming).clone(),
+            None if self.all_name_one() => self.current.clone(),
+            None => Antichain::default(),
         }
-        let mut together = vec![snapshot];
-        let first = together.first().cloned();
-        let Some(first) = first else { return };
-        for list in [&mut self.members, &mut self.crowded] {
-            list.retain(|held| !held.is_dominated_by(&first));
-            let (same, rest) = std::mem::take(list)
-                .into_iter()
-                .partition(|held| held.shares_second_and_phase(&first));
-            *list = rest;
-            let same: Vec<Snapshot> = same;
-            together.extend(same);
-        }
-        for one in &mut together {
-            one.source_id = String::new();
-        }
-        self.crowded.extend(together.into_iter().max());
-        self.crowded.sort_unstable();
     }
 
-    fn all(&self) -> impl Iterator<Item = &Snapshot> {
-        self.members.iter().chain(&self.crowded)
+    fn keep_naming(&mut self, naming: Antichain) {
+        let is_implied = if self.all_name_one() {
+            naming == self.current
+        } else {
+            naming.is_empty()
+        };
+        self.naming = (!is_implied).then(|| Box::new(naming));
     }
 
     /// The events and observations that what it holds is from; those of crowded seconds are
     /// not known any more.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.all()
+        let naming = self.naming.iter().flat_map(|naming| naming.all());
+        self.current
+            .all()
+            .chain(naming)
             .chain(self.observation.as_deref())
             .map(|snapshot| snapshot.source_id.as_str())
             .filter(|id| !id.is_empty())
@@ -202,62 +178,50 @@ impl ObjectState {
     /// Whether it was told nothing yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.all().next().is_none()
+        self.current.is_empty()
     }
 
     /// The snapshot that counts; none for a state that was told nothing.
     #[must_use]
     pub fn winner(&self) -> Option<Winner<'_>> {
-        let provisional = self
-            .all()
-            .max_by_key(|member| (member.at, &member.source_id, *member))?;
-        let all: Vec<&Snapshot> = self.all().collect();
-        let settled = if self.crowded.is_empty() {
-            only(&all)
-                .or_else(|| explained(&all))
-                .or_else(|| observed_last(&all))
-        } else {
-            observed_last(&all)
+        self.current.winner()
+    }
+
+    /// The booking that the object's own metadata names: that of the winner among the snapshots
+    /// that name one. A snapshot without a booking id says nothing about it.
+    #[must_use]
+    pub fn claim(&self) -> Option<&str> {
+        let winner = match &self.naming {
+            Some(naming) => naming.winner(),
+            None if self.all_name_one() => self.current.winner(),
+            None => None,
         };
-        Some(settled.map_or(
-            Winner {
-                snapshot: provisional,
-                settled: false,
-            },
-            |snapshot| Winner {
-                snapshot,
-                settled: true,
-            },
-        ))
+        winner?.snapshot.fields.booking.as_deref()
+    }
+
+    /// What no later snapshot takes back.
+    #[must_use]
+    pub const fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// Names the doubt, if there is one: the same for the same incomparable snapshots, 64 hex
     /// digits. One refetch for each distinct one is enough.
     #[must_use]
     pub fn tie_fingerprint(&self) -> Option<String> {
-        if self.winner()?.settled {
-            return None;
-        }
-        let mut hash = Sha256::new();
-        for member in self.all() {
-            hash.update(format!(
-                "{}\n{}\n{:?}\n",
-                member.at,
-                member.source_id,
-                member.phase()
-            ));
-        }
-        Some(hex::encode(hash.finalize()))
+        self.current.tie_fingerprint()
     }
 
     /// The latest observation lies in an *earlier* phase than the winner: the read was stale, or
-    /// our phases lack an edge. The winner stays; somebody should look.
+    /// our phases lack an edge. The winner stays; somebody should look. A phase that only an
+    /// event's type tells is never seen by an observation.
     #[must_use]
     pub fn is_observation_behind(&self) -> bool {
         let (Some(seen), Some(winner)) = (&self.observation, self.winner()) else {
             return false;
         };
-        seen.at > winner.snapshot.at
+        winner.snapshot.fields.told.is_none()
+            && seen.at > winner.snapshot.at
             && later(&seen.fields.kind, &seen.phase(), &winner.snapshot.phase())
     }
 }
@@ -283,6 +247,7 @@ mod tests {
             entry: false,
             fields: intent(status),
             before: before.map(intent),
+            marks: Marks::default(),
         }
     }
 
@@ -438,5 +403,32 @@ mod tests {
         let mut later = one;
         later.join(event("evt_later", 11, "requires_action", None));
         assert_eq!(shown(&later), ("requires_action".into(), true));
+    }
+
+    fn naming(id: &str, at: i64, booking: Option<&str>) -> Snapshot {
+        let mut one = event(id, at, "processing", None);
+        one.fields.booking = booking.map(Into::into);
+        one
+    }
+
+    #[test]
+    fn a_snapshot_without_a_booking_takes_no_claim_back() {
+        let told = [
+            naming("evt_1", 10, Some("a")),
+            naming("evt_2", 20, Some("b")),
+            naming("evt_3", 30, None),
+        ];
+        let mut backwards = told.clone();
+        backwards.reverse();
+        let (one, two) = (folded(&told), folded(&backwards));
+        assert_eq!(one, two);
+        assert_eq!(one.claim(), Some("b"), "the latest that names one");
+        assert_eq!(one.winner().unwrap().snapshot.fields.booking, None);
+        let named: Vec<&str> = one.marks().bookings().collect();
+        assert_eq!(named, ["a", "b"]);
+        let text = serde_json::to_string(&one).unwrap();
+        let back: ObjectState = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, one);
+        assert_eq!(folded(&told[2..]).claim(), None);
     }
 }

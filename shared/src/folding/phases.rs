@@ -8,7 +8,7 @@
 //!
 //! Sources: Stripe's documentation of each object's life cycle; the status types of stripe-node.
 
-use super::fields::Fields;
+use super::fields::{Fields, Told};
 
 /// One phase: a name within its kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,7 @@ const CHARGE: Edges = &[
     ("pending", "failed"),
     ("pending", "uncaptured"),
     ("uncaptured", "captured"),
+    ("uncaptured", "released"),
 ];
 const REFUND: Edges = &[
     ("requires_action", "pending"),
@@ -40,7 +41,8 @@ const DISPUTE: Edges = &[
 const SESSION: Edges = &[
     ("open", "expired"),
     ("open", "complete_unpaid"),
-    ("complete_unpaid", "complete_paid"),
+    ("complete_unpaid", "complete_failed"),
+    ("complete_failed", "complete_paid"),
     ("open", "complete_no_payment_required"),
 ];
 const SUBSCRIPTION: Edges = &[
@@ -56,6 +58,7 @@ const INVOICE: Edges = &[
     ("draft", "deleted"),
 ];
 const SETUP_INTENT: Edges = &[("open", "succeeded"), ("open", "canceled")];
+const CREDIT_NOTE: Edges = &[("issued", "void")];
 const INVOICE_PAYMENT: Edges = &[("open", "paid"), ("open", "canceled")];
 const PAYOUT: Edges = &[
     ("pending", "in_transit"),
@@ -77,6 +80,7 @@ fn edges(kind: &str) -> Edges {
         "payout" => PAYOUT,
         "setup_intent" => SETUP_INTENT,
         "invoice_payment" => INVOICE_PAYMENT,
+        "credit_note" => CREDIT_NOTE,
         _ => OTHER,
     }
 }
@@ -99,18 +103,20 @@ pub fn phase(fields: &Fields) -> Phase {
             "setup_intent",
             "requires_payment_method" | "requires_confirmation" | "requires_action" | "processing",
         ) => "open",
+        ("charge", _) if fields.told == Some(Told::Released) => "released",
         ("charge", "succeeded") if fields.captured == Some(false) => "uncaptured",
         ("charge", "succeeded") => "captured",
         ("dispute", "lost" | "appeal_needs_response" | "appeal_under_review") => "lost",
         ("checkout.session", "complete") => match fields.payment_status.as_deref() {
             Some("paid") => "complete_paid",
             Some("no_payment_required") => "complete_no_payment_required",
+            Some(_) | None if fields.told == Some(Told::PaymentFailed) => "complete_failed",
             Some(_) | None => "complete_unpaid",
         },
         ("subscription", "trialing" | "active" | "past_due" | "unpaid" | "paused") => "live",
         (
             "payment_intent" | "charge" | "refund" | "dispute" | "checkout.session"
-            | "subscription" | "invoice" | "payout" | "setup_intent" | "invoice_payment",
+            | "subscription" | "invoice" | "payout" | "setup_intent" | "invoice_payment" | "credit_note",
             other,
         ) => other,
         _ => "live",

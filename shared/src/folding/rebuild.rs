@@ -9,8 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::booking::{FoldError, Member, Registration, fold_booking};
-use super::graph::{Graph, Key, OWN_METADATA, REGISTERED, StoredClaim};
+use super::booking::{FoldError, Registration, fold_booking};
+use super::graph::{Graph, Key};
+use super::money::{Component, Divided, Finding, Inputs, Node, Policy, Share, divide};
 use super::object::ObjectState;
 use super::readings::Reading;
 use super::shown::Shown;
@@ -28,6 +29,30 @@ pub struct LedgerReading {
     pub reading: Reading,
 }
 
+/// What the application and operators put in, that concerns some objects and bookings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HumanInputs {
+    /// Folded registrations by booking, amended.
+    pub registered: BTreeMap<String, Registered>,
+    /// Folded registered payment intents, with their booking.
+    pub intents: BTreeMap<Key, String>,
+    /// Operators' assignments; none: the object belongs to no booking.
+    pub assignments: BTreeMap<Key, Option<String>>,
+}
+
+impl HumanInputs {
+    /// As money is divided by them.
+    #[must_use]
+    pub const fn inputs(&self, policy: Policy) -> Inputs<'_> {
+        Inputs {
+            registered: &self.registered,
+            intents: &self.intents,
+            assignments: &self.assignments,
+            policy,
+        }
+    }
+}
+
 /// A registration that was folded, and the account it is for (empty: ours).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
@@ -42,7 +67,7 @@ pub struct Registered {
 pub struct Rebuild {
     objects: BTreeMap<Key, (String, ObjectState)>,
     links: BTreeMap<(Key, Key), (i64, String)>,
-    claims: BTreeMap<Key, StoredClaim>,
+    mentions: BTreeSet<(Key, String)>,
 }
 
 /// One object, made anew.
@@ -63,10 +88,14 @@ pub struct Rebuilt {
     pub objects: BTreeMap<Key, RebuiltObject>,
     /// Every link, with the earliest event or observation that says so.
     pub links: BTreeMap<(Key, Key), String>,
-    /// Per object and rank the least claim.
-    pub claims: BTreeMap<(Key, i16), StoredClaim>,
-    /// Links and claims.
+    /// Every booking that an object names.
+    pub mentions: BTreeSet<(Key, String)>,
+    /// Links.
     pub graph: Graph,
+    /// Parts of each payment and attempt.
+    pub shares: BTreeMap<Key, Vec<Share>>,
+    /// Contradictions that hold.
+    pub findings: Vec<Finding>,
     /// Every booking that an object belongs to, that is registered, or that was asked for; one
     /// that is beyond what we count with says why.
     pub bookings: BTreeMap<String, Result<Shown, FoldError>>,
@@ -117,18 +146,9 @@ impl Rebuild {
         if let Some((_, state)) = self.objects.get_mut(&own) {
             state.join(snapshot.clone());
         }
-        if let Some(claim) = &said.reading.claim {
-            let claim = StoredClaim {
-                rank: OWN_METADATA,
-                at: claim.at,
-                source_id: claim.source_id.clone(),
-                booking_id: claim.booking_id.as_str().to_owned(),
-            };
-            let held = self.claims.entry(own).or_insert_with(|| claim.clone());
-            if claim < *held {
-                *held = claim;
-            }
-        }
+        let mentions = said.reading.mentions.iter();
+        self.mentions
+            .extend(mentions.map(|booking| (own.clone(), booking.clone())));
     }
 
     /// Every object named so far.
@@ -136,79 +156,59 @@ impl Rebuild {
         self.objects.keys()
     }
 
-    /// Every booking that an object claims, whether the claim counts or not.
+    /// Every booking that an object names, whether that counts or not.
     #[must_use]
-    pub fn claimed(&self) -> BTreeSet<String> {
-        let claims = self.claims.values();
-        claims.map(|claim| claim.booking_id.clone()).collect()
+    pub fn mentioned(&self) -> BTreeSet<String> {
+        let mentions = self.mentions.iter();
+        mentions.map(|(_, booking)| booking.clone()).collect()
     }
 
-    /// Everything made anew. `registered` are the folded registrations by booking; `bookings`
-    /// are folded whether anything belongs to them or not.
+    /// Everything made anew. `bookings` are folded whether anything belongs to them or not. Where a
+    /// payment is beyond what can be counted, no booking here can be folded.
     #[must_use]
     pub fn finish(
         &self,
-        registered: &BTreeMap<String, Registered>,
+        human: &HumanInputs,
         bookings: &BTreeSet<String>,
-        require_registration: bool,
+        policy: Policy,
     ) -> Rebuilt {
-        let mut rebuilt = Rebuilt::default();
+        let mut rebuilt = Rebuilt {
+            mentions: self.mentions.clone(),
+            ..Rebuilt::default()
+        };
         for ((from, to), (_, source)) in &self.links {
             rebuilt.graph.link(from, to);
             let link = (from.clone(), to.clone());
             rebuilt.links.insert(link, source.clone());
         }
-        let own = self
-            .claims
+        let nodes: BTreeMap<&Key, Node<'_>> = self
+            .objects
             .iter()
-            .map(|(key, claim)| (key.clone(), claim.clone()));
-        let named = registered.values().filter_map(claim_of);
-        for (key, claim) in own.chain(named.filter(|(key, _)| self.objects.contains_key(key))) {
-            if rebuilt.graph.claim(&key, claim.clone()) {
-                rebuilt.claims.insert((key, claim.rank), claim);
-            }
-        }
-        let eligible = |account: &str, booking: &str| eligible(registered, account, booking);
+            .map(|(key, (kind, state))| (key, Node::new(kind, state)))
+            .collect();
+        let component = Component::new(nodes, &rebuilt.graph, human.inputs(policy));
+        let (divided, error) = match divide(&component) {
+            Ok(divided) => (divided, None),
+            Err(error) => (Divided::default(), Some(error)),
+        };
+        let mut owners = divided.owners;
         for (key, (kind, state)) in &self.objects {
-            let claim = rebuilt.graph.resolve(key, &eligible);
             let object = RebuiltObject {
                 kind: kind_of(state).unwrap_or(kind).to_owned(),
                 state: state.clone(),
-                booking_id: claim.map(|claim| claim.booking_id.clone()),
+                booking_id: owners.remove(key).flatten(),
             };
             rebuilt.objects.insert(key.clone(), object);
         }
-        rebuilt.bookings = fold_all(&rebuilt, registered, bookings, require_registration);
+        rebuilt.shares = divided.shares;
+        rebuilt.findings = divided.findings;
+        rebuilt.bookings = fold_all(&mut rebuilt.findings, &rebuilt.shares, human, bookings, policy);
+        if let Some(error) = error {
+            let all = rebuilt.bookings.values_mut();
+            all.for_each(|shown| *shown = Err(error));
+        }
         rebuilt
     }
-}
-
-/// Whether a claim by an object of `account` counts for `booking`: a booking belongs to the
-/// account it was registered for, and without a registration to our own.
-#[must_use]
-pub fn eligible(registered: &BTreeMap<String, Registered>, account: &str, booking: &str) -> bool {
-    registered
-        .get(booking)
-        .map_or(account.is_empty(), |registered| {
-            registered.account == account
-        })
-}
-
-/// The claim that a registration makes on the payment intent it names.
-fn claim_of(registered: &Registered) -> Option<(Key, StoredClaim)> {
-    let registration = &registered.registration;
-    let key = Key {
-        account: registered.account.clone(),
-        id: registration.payment_intent.as_ref()?.as_str().to_owned(),
-    };
-    let booking_id = registration.booking_id.as_str().to_owned();
-    let claim = StoredClaim {
-        rank: REGISTERED,
-        at: registration.at,
-        source_id: format!("registration:{booking_id}"),
-        booking_id,
-    };
-    Some((key, claim))
 }
 
 fn kind_of(state: &ObjectState) -> Option<&str> {
@@ -216,26 +216,31 @@ fn kind_of(state: &ObjectState) -> Option<&str> {
 }
 
 fn fold_all(
-    rebuilt: &Rebuilt,
-    registered: &BTreeMap<String, Registered>,
+    findings: &mut Vec<Finding>,
+    shares: &BTreeMap<Key, Vec<Share>>,
+    human: &HumanInputs,
     bookings: &BTreeSet<String>,
-    require_registration: bool,
+    policy: Policy,
 ) -> BTreeMap<String, Result<Shown, FoldError>> {
-    let mut members: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
-    let asked = bookings.iter().chain(registered.keys());
-    members.extend(asked.map(|booking| (booking.as_str(), Vec::new())));
-    for (key, object) in &rebuilt.objects {
-        if let Some(booking) = &object.booking_id {
-            let list = members.entry(booking).or_default();
-            list.extend(Member::of(&key.id, &object.state));
+    let mut by_booking: BTreeMap<&str, Vec<(&Key, &Share)>> = BTreeMap::new();
+    let asked = bookings.iter().chain(human.registered.keys());
+    by_booking.extend(asked.map(|booking| (booking.as_str(), Vec::new())));
+    for (key, parts) in shares {
+        for share in parts.iter().filter(|share| !share.booking_id.is_empty()) {
+            let list = by_booking.entry(&share.booking_id).or_default();
+            list.push((key, share));
         }
     }
-    members
+    by_booking
         .into_iter()
-        .map(|(booking, members)| {
-            let registration = registered.get(booking).map(|it| &it.registration);
-            let view = fold_booking(registration, &members, require_registration);
-            (booking.to_owned(), view.map(|view| Shown::of(&view)))
+        .map(|(booking, shares)| {
+            let registration = human.registered.get(booking).map(|it| &it.registration);
+            let view = fold_booking(booking, registration, &shares, policy);
+            let shown = view.map(|view| {
+                findings.extend(view.findings.iter().cloned());
+                Shown::of(&view, None)
+            });
+            (booking.to_owned(), shown)
         })
         .collect()
 }

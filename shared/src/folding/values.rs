@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::envelope::MAX_CREATED;
-use crate::ids::ObjectId;
+use crate::ids::{BookingId, ObjectId};
 
 /// Most elements of one list that are looked at.
 pub(crate) const MAX_ELEMENTS: usize = 100;
@@ -17,6 +17,14 @@ pub fn text_at(value: &Value, pointer: &str) -> Option<String> {
     let text = value.pointer(pointer)?.as_str()?;
     let plain = !text.is_empty() && text.len() <= 255 && !text.chars().any(char::is_control);
     plain.then(|| text.to_owned())
+}
+
+/// The booking id at a JSON pointer; a blank one is none.
+#[must_use]
+pub fn booking_at(value: &Value, pointer: &str) -> Option<String> {
+    let text = value.pointer(pointer)?.as_str()?;
+    BookingId::parse(text).ok()?;
+    (!text.trim().is_empty()).then(|| text.to_owned())
 }
 
 /// The whole number at a JSON pointer.
@@ -49,9 +57,18 @@ pub fn flag_at(value: &Value, pointer: &str) -> Option<bool> {
 /// The id at a JSON pointer: a text, or an expanded object that has one.
 #[must_use]
 pub fn id_at(value: &Value, pointer: &str) -> Option<ObjectId> {
+    ObjectId::parse(id_text(value, pointer)?).ok()
+}
+
+/// The id at a JSON pointer of an object whose id a merchant may have chosen.
+#[must_use]
+pub fn chosen_id_at(value: &Value, pointer: &str) -> Option<ObjectId> {
+    ObjectId::parse_chosen(id_text(value, pointer)?).ok()
+}
+
+fn id_text<'v>(value: &'v Value, pointer: &str) -> Option<&'v str> {
     let found = value.pointer(pointer)?;
-    let id = found.as_str().or_else(|| found.get("id")?.as_str())?;
-    ObjectId::parse(id).ok()
+    found.as_str().or_else(|| found.get("id")?.as_str())
 }
 
 /// The first of these JSON pointers that holds an id.

@@ -1,7 +1,27 @@
 //! The table of statuses: the first row that applies.
+//!
+//! F is what finished payments took; net is that less what went back, was credited, or is in
+//! disputes that are open or lost.
+//!
+//! | | condition | status |
+//! |---|---|---|
+//! | 1 | a dispute is open; or something is lost and net differs from what is expected | `disputed` |
+//! | 2 | money in a second currency | `amount_mismatch` |
+//! | 3 | registered, net is what is expected, and F > 0 or nothing is expected | `confirmed` |
+//! | 4 | F > 0 and net is 0 | `refunded` |
+//! | 5 | registered, F ≥ expected > net > 0, something refunded | `partially_refunded` |
+//! | 6 | registered, and F > 0 or a session of 0 is complete | `amount_mismatch` |
+//! | 7 | unregistered, and F > 0 or a session of 0 is complete | `refunded` below 0, `partially_refunded` after a refund, else `confirmed` (`pending` where registration is required) |
+//! | 8 | an authorization stands | `authorized` |
+//! | 9 | the attempt that got furthest | `processing`, `requires_action`, `payment_failed`, `pending` |
+//! | 10 | there were attempts, all canceled or expired | `canceled` |
+//! | 11 | otherwise | `pending` |
 
-use super::Registration;
-use super::attempts::{Paid, Progress};
+use std::collections::BTreeMap;
+
+use super::{FoldError, Registration, Sums};
+use crate::folding::graph::Key;
+use crate::folding::money::{Amounts, Policy, Progress, Share, sum};
 
 /// Status of a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +32,8 @@ pub enum Status {
     Processing,
     /// The customer must do something.
     RequiresAction,
+    /// Money is held on a card, and not taken yet.
+    Authorized,
     /// Paid, as expected.
     Confirmed,
     /// The last attempt failed.
@@ -36,6 +58,7 @@ impl Status {
             Self::Pending => "pending",
             Self::Processing => "processing",
             Self::RequiresAction => "requires_action",
+            Self::Authorized => "authorized",
             Self::Confirmed => "confirmed",
             Self::PaymentFailed => "payment_failed",
             Self::PartiallyRefunded => "partially_refunded",
@@ -47,49 +70,126 @@ impl Status {
     }
 }
 
-pub(super) struct Facts<'a> {
-    pub(super) disputed: bool,
-    pub(super) paid: &'a Paid,
-    pub(super) refunded: i64,
-    pub(super) registration: Option<&'a Registration>,
-    pub(super) require_registration: bool,
+/// What the table looks at, in the booking's own currency.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) expected: Option<i64>,
+    /// What finished payments took.
+    pub(super) finished: i64,
+    /// Net of all payments, parts captured so far included.
+    pub(super) net: i64,
+    /// Net of finished payments.
+    pub(super) net_finished: i64,
+    pub(super) amounts: Amounts,
+    pub(super) payments: i64,
+    /// A session of zero is complete.
+    pub(super) is_free: bool,
+    /// A dispute is open, in any currency.
+    pub(super) is_disputed: bool,
+    /// Another currency took money and did not give all of it back, or all of its money came back
+    /// and the booking's own took none.
+    pub(super) foreign_net: bool,
+    /// What finished payments took in other currencies.
+    pub(super) foreign_finished: bool,
     pub(super) furthest: Option<Progress>,
 }
 
-pub(super) fn decide(facts: &Facts<'_>) -> Status {
-    let paid = facts.paid;
-    if facts.disputed {
+impl Facts {
+    pub(super) fn of(
+        registration: Option<&Registration>,
+        shares: &[(&Key, &Share)],
+        sums: &BTreeMap<String, Sums>,
+        currency: &str,
+        furthest: Option<Progress>,
+    ) -> Result<Self, FoldError> {
+        let empty = Sums::default();
+        let own = sums.get(currency).unwrap_or(&empty);
+        let (mut foreign_net, mut foreign_finished, mut is_disputed) = (false, false, false);
+        for (code, other) in sums {
+            is_disputed |= other.amounts.disputed > 0;
+            if code != currency {
+                foreign_net |= other.finished > 0 && other.amounts.net()? != 0;
+                foreign_finished |= other.finished > 0;
+            }
+        }
+        let unfinished = shares
+            .iter()
+            .filter(|(_, share)| !share.is_finished)
+            .filter(|(_, share)| share.currency.as_deref().unwrap_or("") == currency)
+            .map(|(_, share)| share.amounts.net());
+        let mut unfinished_net = 0_i64;
+        for net in unfinished {
+            unfinished_net = sum([unfinished_net, net?])?;
+        }
+        let net = own.amounts.net()?;
+        Ok(Self {
+            expected: registration.map(|it| it.amount),
+            finished: own.finished,
+            net,
+            net_finished: net.checked_sub(unfinished_net).ok_or(FoldError::Overflow)?,
+            amounts: own.amounts,
+            payments: own.payments,
+            is_free: shares.iter().any(|(_, share)| share.is_free),
+            is_disputed,
+            foreign_net,
+            foreign_finished,
+            furthest,
+        })
+    }
+
+    fn is_paid(&self) -> bool {
+        self.finished > 0 || self.is_free
+    }
+}
+
+pub(super) fn decide(facts: &Facts, policy: Policy) -> Status {
+    let net = facts.net_finished;
+    let lost_and_unexpected = facts.amounts.lost > 0 && facts.expected != Some(net);
+    if facts.is_disputed || lost_and_unexpected {
         return Status::Disputed;
     }
-    if facts.refunded > 0 {
-        // More than was paid can only be a fault at Stripe's end: all is given back.
-        let all = paid.amount > 0 && facts.refunded >= paid.amount;
-        return if all {
-            Status::Refunded
-        } else {
-            Status::PartiallyRefunded
+    if facts.foreign_net {
+        return Status::AmountMismatch;
+    }
+    let is_registered = facts.expected.is_some();
+    if facts.expected == Some(net) && (facts.finished > 0 || (net == 0 && facts.is_paid())) {
+        return Status::Confirmed;
+    }
+    if net == 0 && (facts.finished > 0 || (facts.foreign_finished && facts.furthest == Some(Progress::Paid))) {
+        return Status::Refunded;
+    }
+    if let Some(expected) = facts.expected
+        && facts.finished >= expected
+        && expected > net
+        && net > 0
+        && facts.amounts.refunded > 0
+    {
+        return Status::PartiallyRefunded;
+    }
+    if is_registered && facts.is_paid() {
+        return Status::AmountMismatch;
+    }
+    if facts.is_paid() {
+        return match net {
+            _ if policy.require_registration => Status::Pending,
+            ..0 => Status::Refunded,
+            _ if facts.amounts.refunded > 0 => Status::PartiallyRefunded,
+            _ => Status::Confirmed,
         };
     }
-    if paid.is_paid {
-        let unexpected = facts.registration.is_some_and(|expected| {
-            expected.amount != paid.amount
-                || (paid.amount != 0
-                    && paid
-                        .currencies
-                        .iter()
-                        .any(|code| code.as_ref() != Some(&expected.currency)))
-        });
-        if unexpected || paid.currencies.len() > 1 {
-            return Status::AmountMismatch;
-        }
-        if facts.registration.is_some() || !facts.require_registration {
-            return Status::Confirmed;
-        }
+    attempted(facts.expected, facts.furthest)
+}
+
+fn attempted(expected: Option<i64>, furthest: Option<Progress>) -> Status {
+    // Nothing is expected, so nothing has to be paid.
+    if expected == Some(0) && furthest.is_none() {
+        return Status::Confirmed;
     }
-    match facts.furthest {
+    match furthest {
+        Some(Progress::Authorized) => Status::Authorized,
         Some(Progress::Processing) => Status::Processing,
         Some(Progress::RequiresAction) => Status::RequiresAction,
-        Some(Progress::Failed) => Status::PaymentFailed,
+        Some(Progress::PaymentFailed) => Status::PaymentFailed,
         Some(Progress::Canceled) => Status::Canceled,
         Some(Progress::Pending | Progress::Paid) | None => Status::Pending,
     }

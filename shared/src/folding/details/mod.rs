@@ -6,6 +6,7 @@
 //! Source: Stripe API reference of each object; its changelog for what moved.
 
 mod account;
+mod credit_note;
 mod customer;
 mod invoice;
 mod payout;
@@ -13,8 +14,9 @@ mod subscription;
 mod summary;
 
 pub use account::Account;
+pub use credit_note::CreditNote;
 pub use customer::Customer;
-pub use invoice::Invoice;
+pub use invoice::{Invoice, Line};
 pub use payout::Payout;
 pub use subscription::{Item, Subscription};
 pub use summary::{Feature, SUMMARY, Summary, summary_id};
@@ -36,6 +38,8 @@ pub enum Details {
     Subscription(Box<Subscription>),
     /// `invoice`.
     Invoice(Box<Invoice>),
+    /// `credit_note`.
+    CreditNote(Box<CreditNote>),
     /// `customer`.
     Customer(Customer),
     /// `payout`.
@@ -53,6 +57,7 @@ impl Details {
         match kind {
             "subscription" => Self::Subscription(Box::new(Subscription::read(object))),
             "invoice" => Self::Invoice(Box::new(Invoice::read(object))),
+            "credit_note" => Self::CreditNote(Box::new(CreditNote::read(object))),
             "customer" => Self::Customer(Customer::read(object)),
             "payout" => Self::Payout(Payout::read(object)),
             "account" => Self::Account(Box::new(Account::read(object))),

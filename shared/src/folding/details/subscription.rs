@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::MAX_LIST;
-use crate::folding::values::{flag_at, id_at, list_at, number_at, text_at, time_at};
+use crate::folding::values::{chosen_id_at, flag_at, id_at, list_at, number_at, text_at, time_at};
 
 /// Times are seconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,8 +120,9 @@ impl Subscription {
 
 impl Item {
     fn read(item: &Value, period_end: Option<i64>) -> Option<Self> {
-        let price = id_at(item, "/price").or_else(|| id_at(item, "/plan"));
-        let product = id_at(item, "/price/product").or_else(|| id_at(item, "/plan/product"));
+        let price = chosen_id_at(item, "/price").or_else(|| chosen_id_at(item, "/plan"));
+        let product = chosen_id_at(item, "/price/product")
+            .or_else(|| chosen_id_at(item, "/plan/product"));
         Some(Self {
             id: id_at(item, "/id")?.into(),
             price: price.map(String::from),
