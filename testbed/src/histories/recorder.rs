@@ -1,14 +1,15 @@
 //! Keeps the objects of a history, and writes an event for each change.
 
+mod asides;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use serde_json::{Map, Value, json};
 
-use super::expected::Expected;
+use super::Input;
 use super::ledger::Ledger;
 use super::shape::{OLD, before_basil, previous, without_old};
-use super::{History, Input};
 use crate::stripe::random::{Random, chance};
 
 /// How often things happen at once, and how well events explain themselves.
@@ -199,39 +200,6 @@ impl Recorder {
         self.lost.extend(self.events.len().checked_sub(1));
     }
 
-    /// A retrieved object has this field; events never have it.
-    pub(super) fn answer(&mut self, id: &str, name: &str, value: Value) {
-        let fields = self.answers.entry(id.to_owned()).or_default();
-        fields.insert(name.to_owned(), value);
-    }
-
-    /// Events alone do not tell the truth about this object: it must be retrieved.
-    pub(super) fn must_be_observed(&mut self, id: &str) {
-        self.to_observe.insert(id.to_owned());
-    }
-
-    /// A person assigns a payment, now or at some earlier moment.
-    pub(super) fn assign(&mut self, object: &str, booking: Option<&str>) {
-        let at_event = self.random.random_range(0..=self.events.len());
-        self.ledger.hand_over(object, booking);
-        self.inputs.push(Input::Assign {
-            at_event,
-            object: object.to_owned(),
-            booking: booking.map(str::to_owned),
-        });
-    }
-
-    /// A person changes the amount that is expected, now or at some earlier moment.
-    pub(super) fn amend(&mut self, booking: &str, amount: i64) {
-        let at_event = self.random.random_range(0..=self.events.len());
-        self.ledger.amend(booking, amount);
-        self.inputs.push(Input::Amend {
-            at_event,
-            booking: booking.to_owned(),
-            amount,
-        });
-    }
-
     /// The object is gone; its event carries its last state.
     pub(super) fn delete(&mut self, event_type: &str, id: &str) {
         self.emit(event_type, id, None);
@@ -314,40 +282,5 @@ impl Recorder {
         let context = self.context.as_deref();
         let last = context.and_then(|path| path.rsplit('/').next());
         self.account.clone().or_else(|| last.map(str::to_owned))
-    }
-
-    pub(super) fn finish(self) -> History {
-        let mut truth = Vec::new();
-        let mut expected = Vec::new();
-        for (id, object) in self.objects {
-            let renamed = object.get(OLD).and_then(Value::as_object).cloned();
-            let mut now = without_old(object);
-            let mut of = Expected::of(&now);
-            // Events of the old shape have another value there than a retrieved object.
-            let renamed = renamed.filter(|_| self.old_version).unwrap_or_default();
-            of.fields.retain(|path, _| {
-                !renamed.contains_key(path.rsplit('/').next().unwrap_or_default())
-            });
-            if let (Some(more), Some(now)) = (self.answers.get(&id), now.as_object_mut()) {
-                now.extend(more.clone());
-            }
-            expected.push(of);
-            truth.push(now);
-        }
-        History {
-            scenario: self.scenario,
-            old_version: self.old_version,
-            events: self.events,
-            truth,
-            expected,
-            bookings: self.ledger.bookings(),
-            unassigned: self.ledger.unassigned(),
-            inputs: self.inputs,
-            lost: self.lost,
-            to_observe: self.to_observe,
-            accounts: self.accounts,
-            has_burst: self.has_burst,
-            has_tie: self.has_tie,
-        }
     }
 }

@@ -39,6 +39,18 @@ pub(super) fn corrected(history: &mut Recorder) {
     history.ledger.find(&second, "claim_changed");
 }
 
+/// Somebody edits the charge's metadata alone: the intent decides, and the two differ.
+pub(super) fn charge_differs(history: &mut Recorder) {
+    let price = some_price(history);
+    let (booking, other) = (some_booking(history, price), unregistered(history));
+    let payment = open(history, &booking, price);
+    payment.succeed(history);
+    history.wait(86_400);
+    let named = json!({"metadata": naming(&other)});
+    history.change("charge.updated", &payment.charge, &named);
+    history.ledger.find(&booking, "claims_differ");
+}
+
 /// A tool empties the metadata between authorization and capture: the claim stays.
 pub(super) fn emptied(history: &mut Recorder) {
     let price = some_price(history);

@@ -106,6 +106,7 @@ pub(super) fn payment_for(history: &mut Recorder, invoice: &Invoice) -> Payment 
         .filter(|_| history.old_version);
     let payment = open_as(history, booking, invoice.price.of(due), &more);
     if history.old_version {
+        history.wait(60);
         let named = json!({ OLD: old(false, false, Some(&payment)) });
         history.change("invoice.updated", &invoice.id, &named);
     }

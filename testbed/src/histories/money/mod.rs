@@ -13,6 +13,7 @@ mod holds;
 mod invoices;
 mod pieces;
 mod refunds;
+mod shared;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -47,8 +48,8 @@ const ALL: &[Scenario] = &[
     ("out_of_band", billing::out_of_band),
     ("from_balance", billing::from_balance),
     ("credit_note", billing::credit_note),
-    ("invoice_for_two", billing::invoice_for_two),
-    ("intent_for_two", billing::intent_for_two),
+    ("invoice_for_two", shared::invoice_for_two),
+    ("intent_for_two", shared::intent_for_two),
     ("renewals", subscriptions::renewals),
     ("covered_renewals", subscriptions::covered_renewals),
     ("subscription_reused", subscriptions::reused),
@@ -58,6 +59,7 @@ const ALL: &[Scenario] = &[
     ),
     ("reused_intent", claims::reused_intent),
     ("corrected_claim", claims::corrected),
+    ("charge_differs", claims::charge_differs),
     ("emptied_claim", claims::emptied),
     ("charge_alone", claims::charge_alone),
     ("registered_intent", claims::registered_intent),
