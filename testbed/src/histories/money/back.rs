@@ -28,7 +28,12 @@ fn make(history: &mut Recorder, of: &Payment, amount: i64, status: &str) -> Stri
 fn total(history: &mut Recorder, of: &Payment, event_type: &str, by: i64) {
     let charge = history.get(&of.charge);
     let refunded = number(charge, "amount_refunded") + by;
-    let all = refunded == number(charge, "amount");
+    // Before basil the part that was not captured counts as refunded, too.
+    let whole = match history.old_version {
+        true => number(charge, "amount"),
+        false => number(charge, "amount_captured"),
+    };
+    let all = refunded == whole;
     let patch = json!({"amount_refunded": refunded, "refunded": all});
     history.change(event_type, &of.charge, &patch);
 }

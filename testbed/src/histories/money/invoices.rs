@@ -210,7 +210,11 @@ impl Invoice {
             &json!({"status": status, "next_payment_attempt": null}),
         );
         self.attempt(history, "canceled");
-        payment.cancel(history, "void_invoice");
+        let reason = match status {
+            "void" => "void_invoice",
+            _ => "abandoned",
+        };
+        payment.cancel(history, reason);
     }
 }
 
