@@ -75,7 +75,7 @@ fn renew(history: &mut Recorder, subscription: &str, customer: &str) -> bool {
             "customer": customer, "amount_due": due, "amount_paid": 0, "amount_remaining": due,
             "total": due, "attempt_count": 0, "next_payment_attempt": null, "due_date": null,
             "billing_reason": "subscription_cycle", "collection_method": "charge_automatically",
-            "metadata": {}, "payments": {"data": []},
+            "metadata": {},
             "parent": {"subscription_details": {"subscription": subscription, "metadata": {}}},
             "status_transitions": {"finalized_at": null, "paid_at": null, "voided_at": null},
         }),

@@ -143,28 +143,3 @@ pub(super) fn id_of(object: &Value) -> String {
         id => id.to_owned(),
     }
 }
-
-/// What a booking shows, from what the model knows of its money.
-#[must_use]
-pub fn booking_status(paid: i64, refunded: i64, disputed: bool, attempts: &[&str]) -> &'static str {
-    if disputed {
-        return "disputed";
-    }
-    if refunded > 0 {
-        return if refunded == paid {
-            "refunded"
-        } else {
-            "partially_refunded"
-        };
-    }
-    if paid > 0 {
-        return "confirmed";
-    }
-    let order = ["processing", "requires_action", "payment_failed", "pending"];
-    let furthest = order.into_iter().find(|status| attempts.contains(status));
-    furthest.unwrap_or(if attempts.is_empty() {
-        "pending"
-    } else {
-        "canceled"
-    })
-}

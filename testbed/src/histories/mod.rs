@@ -6,13 +6,22 @@
 //! signatures and times of arrival, which the fake Stripe has.
 
 mod billing;
+mod booking;
 mod connect;
 mod expected;
+mod ledger;
+mod money;
 mod payment;
 mod recorder;
+mod shape;
+mod status;
 
-pub use expected::{Expected, booking_status};
+pub use booking::{Amounts, Booking, Input, Registered};
+pub use expected::Expected;
+pub use money::SCENARIOS;
 pub use recorder::{Mix, Recorder};
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use serde_json::Value;
@@ -28,25 +37,27 @@ pub struct History {
     pub truth: Vec<Value>,
     /// What its typed fields must be in the end.
     pub expected: Vec<Expected>,
-    /// The booking it pays for, and its status and amounts in the end.
-    pub booking: Option<Booking>,
+    /// The bookings it pays for or names, sorted by id, and their status and money in the end. One
+    /// that was only named once and has no money in the end is here, too, `pending`.
+    pub bookings: Vec<Booking>,
+    /// Human inputs between the events, in the order of their action ids.
+    pub inputs: Vec<Input>,
+    /// Payments, refunds and disputes that belong to no booking, with their amount: minor units.
+    pub unassigned: BTreeMap<String, i64>,
+    /// Indexes of events that are never delivered.
+    pub lost: BTreeSet<usize>,
+    /// Objects whose truth must be retrieved, since no event reports it.
+    pub to_observe: BTreeSet<String>,
+    /// Connected account of each object that is not the platform's.
+    pub accounts: BTreeMap<String, String>,
+    /// Name of the scenario.
+    pub scenario: &'static str,
+    /// Events have the shape of before 2025-03-31.basil, and Stripe behaved as it did then.
+    pub old_version: bool,
     /// Some object changed more than once in one second.
     pub has_burst: bool,
     /// In some second an object changed twice and the events do not tell which came last.
     pub has_tie: bool,
-}
-
-/// A booking in the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Booking {
-    /// Its id.
-    pub id: String,
-    /// Status by the table of statuses.
-    pub status: &'static str,
-    /// Captured, minor units.
-    pub amount_paid: i64,
-    /// Given back or being given back, minor units.
-    pub amount_refunded: i64,
 }
 
 /// History `number` of a seed.
@@ -55,11 +66,13 @@ pub fn history(seed: u64, number: u64, mix: Mix) -> History {
     let mut random = stream(seed, &format!("history/{number}"));
     let life = random.random_range(0..100_u32);
     let mut recorder = Recorder::new(number, mix, random);
-    match life {
-        0..55 => payment::live(&mut recorder),
-        55..85 => billing::live(&mut recorder),
-        _ => connect::live(&mut recorder),
-    }
-    let booking = payment::booking(&recorder);
-    recorder.finish(booking)
+    let (scenario, live): (&'static str, fn(&mut Recorder)) = match life {
+        0..35 => ("payment", payment::live),
+        35..50 => ("billing", billing::live),
+        50..60 => ("connect", connect::live),
+        _ => money::scenario(number),
+    };
+    recorder.scenario = scenario;
+    live(&mut recorder);
+    recorder.finish()
 }

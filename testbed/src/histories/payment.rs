@@ -5,24 +5,31 @@
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use super::expected::{booking_status, number, text};
-use super::{Booking, Recorder};
+use super::Recorder;
+use super::expected::{number, text};
+use super::ledger::{Kind, Share};
 
 const CURRENCIES: &[&str] = &["eur", "usd", "jpy", "kwd"];
 
 pub(super) fn live(history: &mut Recorder) {
     let booking = history.id("booking");
+    history.ledger.open(&booking, None);
+    play(history, &booking);
+    keep_books(history, &booking);
+}
+
+fn play(history: &mut Recorder, booking: &str) {
     let currency = CURRENCIES
         .get(history.random.random_range(0..4_usize))
         .copied()
         .unwrap_or("eur");
     let session = history
         .happens(0.5)
-        .then(|| open_session(history, &booking, currency));
+        .then(|| open_session(history, booking, currency));
     history.tick(300);
     let canceled_first = history.happens(0.1);
     if canceled_first {
-        let intent = open_intent(history, &booking, currency);
+        let intent = open_intent(history, booking, currency);
         history.tick(600);
         history.change(
             "payment_intent.canceled",
@@ -30,7 +37,7 @@ pub(super) fn live(history: &mut Recorder) {
             &json!({"status": "canceled"}),
         );
     }
-    let intent = open_intent(history, &booking, currency);
+    let intent = open_intent(history, booking, currency);
     attempt(history, &intent);
     let Some(charge) = settle(history, &intent) else {
         return;
@@ -80,7 +87,7 @@ fn open_intent(history: &mut Recorder, booking: &str, currency: &str) -> String 
     let amount = history.random.random_range(100..100_000_i64);
     history.create("payment_intent.created", json!({
         "id": id, "object": "payment_intent", "status": "requires_payment_method",
-        "amount": amount, "amount_received": 0, "currency": currency, "last_payment_error": null,
+        "amount": amount, "amount_received": 0, "amount_capturable": 0, "created": history.now, "currency": currency, "last_payment_error": null,
         "latest_charge": null, "metadata": {"booking_id": booking},
     }))
 }
@@ -135,14 +142,14 @@ fn settle(history: &mut Recorder, intent: &str) -> Option<String> {
     let charge = json!({
         "id": id, "object": "charge", "status": "succeeded", "captured": !manual,
         "amount": amount, "amount_captured": if manual { 0 } else { amount }, "amount_refunded": 0,
-        "disputed": false, "refunded": false, "currency": object.get("currency"),
+        "created": history.now, "disputed": false, "refunded": false, "currency": object.get("currency"),
         "payment_intent": intent, "metadata": {},
     });
     if manual {
         history.change(
             "payment_intent.amount_capturable_updated",
             intent,
-            &json!({"status": "requires_capture", "latest_charge": id}),
+            &json!({"status": "requires_capture", "latest_charge": id, "amount_capturable": amount}),
         );
         history.create("charge.succeeded", charge);
         history.tick(86_400);
@@ -155,7 +162,7 @@ fn settle(history: &mut Recorder, intent: &str) -> Option<String> {
         history.create("charge.succeeded", charge);
     }
     history.change("payment_intent.succeeded", intent,
-        &json!({"status": "succeeded", "amount_received": captured, "latest_charge": id, "last_payment_error": null}));
+        &json!({"status": "succeeded", "amount_received": captured, "amount_capturable": 0, "latest_charge": id, "last_payment_error": null}));
     Some(id)
 }
 
@@ -181,7 +188,7 @@ fn refund(history: &mut Recorder, charge: &str) {
             "refund.created",
             json!({
                 "id": id, "object": "refund", "status": "pending", "amount": amount,
-                "currency": object.get("currency"), "charge": charge,
+                "currency": object.get("currency"), "charge": charge, "created": history.now,
                 "payment_intent": object.get("payment_intent"), "metadata": {},
             }),
         );
@@ -221,7 +228,7 @@ fn dispute(history: &mut Recorder, charge: &str) {
         "charge.dispute.created",
         json!({
             "id": id, "object": "dispute", "status": first, "amount": object.get("amount_captured"),
-            "currency": object.get("currency"), "charge": charge,
+            "currency": object.get("currency"), "charge": charge, "created": history.now,
             "payment_intent": object.get("payment_intent"), "metadata": {},
         }),
     );
@@ -255,44 +262,70 @@ fn dispute(history: &mut Recorder, charge: &str) {
     }
 }
 
-/// What the booking must show in the end; none for a history without one.
-pub(super) fn booking(history: &Recorder) -> Option<Booking> {
-    let intents = history.of_kind("payment_intent");
-    let metadata = intents
-        .iter()
-        .find_map(|intent| intent.pointer("/metadata/booking_id"))?;
-    let paid = intents
-        .iter()
-        .map(|intent| number(intent, "amount_received"))
-        .sum();
-    let refunded = history
-        .of_kind("refund")
-        .into_iter()
-        .filter(|refund| ["pending", "succeeded"].contains(&text(refund, "status").as_str()))
-        .map(|refund| number(refund, "amount"))
-        .sum();
-    let disputed = history
-        .of_kind("dispute")
-        .into_iter()
-        .any(|dispute| !["won", "warning_closed"].contains(&text(dispute, "status").as_str()));
-    let mut attempts: Vec<&str> = intents.iter().map(|intent| attempted(intent)).collect();
+/// The booking's money and attempts, from the objects as they are in the end.
+fn keep_books(history: &mut Recorder, booking: &str) {
+    let share_of = |object: &Value, payment: &str| Share {
+        payment: payment.to_owned(),
+        booking: Some(booking.to_owned()),
+        currency: text(object, "currency"),
+    };
+    let all = |kind: &str| -> Vec<Value> { history.of_kind(kind).into_iter().cloned().collect() };
+    let (intents, sessions) = (all("payment_intent"), all("checkout.session"));
+    let (refunds, disputes) = (all("refund"), all("dispute"));
+    let ledger = &mut history.ledger;
+    for intent in &intents {
+        let id = text(intent, "id");
+        let share = share_of(intent, &id);
+        ledger.write(
+            &share,
+            &id,
+            Kind::Captured,
+            number(intent, "amount_received"),
+        );
+        match text(intent, "status").as_str() {
+            "succeeded" => ledger.finish(&id),
+            "processing" => ledger.write(&share, &id, Kind::InFlight, number(intent, "amount")),
+            _ => {}
+        }
+        ledger.attempt(&id, Some(booking), attempted(intent));
+    }
     // A session that names no payment intent is an attempt of its own.
-    let sessions = history.of_kind("checkout.session");
-    let open = sessions
-        .iter()
-        .any(|session| session.get("payment_intent") == Some(&Value::Null));
-    attempts.extend(open.then_some("pending"));
-    Some(Booking {
-        id: metadata.as_str().unwrap_or_default().to_owned(),
-        status: booking_status(paid, refunded, disputed, &attempts),
-        amount_paid: paid,
-        amount_refunded: refunded,
-    })
+    for session in &sessions {
+        if session.get("payment_intent") == Some(&Value::Null) {
+            ledger.attempt(&text(session, "id"), Some(booking), "pending");
+        }
+    }
+    for refund in &refunds {
+        if ["pending", "succeeded"].contains(&text(refund, "status").as_str()) {
+            let share = share_of(refund, &text(refund, "payment_intent"));
+            ledger.write(
+                &share,
+                &text(refund, "id"),
+                Kind::Refunded,
+                number(refund, "amount"),
+            );
+        }
+    }
+    for dispute in &disputes {
+        let share = share_of(dispute, &text(dispute, "payment_intent"));
+        let kind = match text(dispute, "status").as_str() {
+            "lost" => Kind::Lost,
+            "needs_response" | "under_review" => Kind::Disputed,
+            _ => continue,
+        };
+        ledger.write(
+            &share,
+            &text(dispute, "id"),
+            kind,
+            number(dispute, "amount"),
+        );
+    }
 }
 
 fn attempted(intent: &Value) -> &'static str {
     match text(intent, "status").as_str() {
-        "processing" | "requires_capture" => "processing",
+        "succeeded" => "paid",
+        "processing" => "processing",
         "requires_action" => "requires_action",
         "canceled" => "canceled",
         _ if intent.get("last_payment_error") != Some(&Value::Null) => "payment_failed",

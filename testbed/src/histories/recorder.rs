@@ -1,12 +1,15 @@
 //! Keeps the objects of a history, and writes an event for each change.
 
-use std::collections::BTreeMap;
+mod asides;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use serde_json::{Map, Value, json};
 
-use super::expected::Expected;
-use super::{Booking, History};
+use super::Input;
+use super::ledger::Ledger;
+use super::shape::{OLD, before_basil, previous, without_old};
 use crate::stripe::random::{Random, chance};
 
 /// How often things happen at once, and how well events explain themselves.
@@ -38,7 +41,20 @@ pub struct Recorder {
     pub(super) now: i64,
     number: u64,
     mix: Mix,
-    old_version: bool,
+    /// Events have the shape of before 2025-03-31.basil, and Stripe behaves as it did then.
+    pub(super) old_version: bool,
+    /// Connected account of the next events; none: the platform.
+    pub(super) account: Option<String>,
+    /// `context` of the next events.
+    pub(super) context: Option<String>,
+    pub(super) ledger: Ledger,
+    pub(super) scenario: &'static str,
+    inputs: Vec<Input>,
+    lost: BTreeSet<usize>,
+    to_observe: BTreeSet<String>,
+    accounts: BTreeMap<String, String>,
+    /// Fields that only a retrieved object has.
+    answers: BTreeMap<String, Map<String, Value>>,
     objects: BTreeMap<String, Value>,
     /// Each object's changes in the present second.
     second: BTreeMap<String, (i64, Vec<Change>)>,
@@ -53,6 +69,15 @@ impl Recorder {
         Self {
             now: 1_780_000_000_i64.saturating_add(random.random_range(0..8_000_000)),
             old_version: chance(&mut random, 0.3),
+            account: None,
+            context: None,
+            ledger: Ledger::default(),
+            scenario: "",
+            inputs: Vec::new(),
+            lost: BTreeSet::new(),
+            to_observe: BTreeSet::new(),
+            accounts: BTreeMap::new(),
+            answers: BTreeMap::new(),
             random,
             number,
             mix,
@@ -117,7 +142,8 @@ impl Recorder {
     pub(super) fn change(&mut self, event_type: &str, id: &str, patch: &Value) {
         let mut object = self.get(id).clone();
         let mut before = Map::new();
-        for (name, new) in patch.as_object().into_iter().flatten() {
+        let fields = patch.as_object().into_iter().flatten();
+        for (name, new) in fields.filter(|(name, _)| self.old_version || *name != OLD) {
             let old = object.get(name).cloned().unwrap_or_default();
             if old != *new {
                 before.insert(name.clone(), old);
@@ -139,6 +165,39 @@ impl Recorder {
         let before = explains.then_some(Value::Object(before));
         self.note(id, was, before.is_none());
         self.emit(event_type, id, before);
+    }
+
+    /// Another event for the change before, with the same content.
+    pub(super) fn also(&mut self, event_type: &str) {
+        let Some(mut event) = self.events.last().cloned() else {
+            return;
+        };
+        let id = self.id("evt");
+        if let Some(event) = event.as_object_mut() {
+            event.insert("id".into(), id.into());
+            event.insert("type".into(), event_type.into());
+        }
+        self.events.push(event);
+    }
+
+    /// An event of an object that has not changed.
+    pub(super) fn notify(&mut self, event_type: &str, id: &str) {
+        self.emit(event_type, id, None);
+    }
+
+    /// A change that no event reports.
+    pub(super) fn change_silently(&mut self, id: &str, patch: &Value) {
+        let Some(object) = self.objects.get_mut(id).and_then(Value::as_object_mut) else {
+            return;
+        };
+        for (name, new) in patch.as_object().into_iter().flatten() {
+            object.insert(name.clone(), new.clone());
+        }
+    }
+
+    /// The last event is never delivered.
+    pub(super) fn lose_last_event(&mut self) {
+        self.lost.extend(self.events.len().checked_sub(1));
     }
 
     /// The object is gone; its event carries its last state.
@@ -180,14 +239,15 @@ impl Recorder {
 
     fn emit(&mut self, event_type: &str, id: &str, before: Option<Value>) {
         let event_id = self.id("evt");
+        let old_version = self.old_version;
         let shape = |value: Value| {
-            if self.old_version {
+            if old_version {
                 before_basil(value)
             } else {
-                value
+                without_old(value)
             }
         };
-        let version = if self.old_version {
+        let version = if old_version {
             "2024-06-20"
         } else {
             "2026-10-28.endive"
@@ -200,77 +260,27 @@ impl Recorder {
                 previous(&shape, &object, &before),
             );
         }
-        let event = json!({
+        let mut event = json!({
             "id": event_id, "object": "event", "type": event_type, "created": self.now,
             "livemode": false, "api_version": version, "pending_webhooks": 1, "request": null,
             "data": data,
         });
+        let origin = [("account", &self.account), ("context", &self.context)];
+        for (name, value) in origin {
+            if let (Some(value), Some(event)) = (value, event.as_object_mut()) {
+                event.insert(name.into(), value.as_str().into());
+            }
+        }
+        if let Some(account) = self.origin() {
+            self.accounts.insert(id.to_owned(), account);
+        }
         self.events.push(event);
     }
 
-    pub(super) fn finish(self, booking: Option<Booking>) -> History {
-        let truth: Vec<Value> = self.objects.into_values().collect();
-        History {
-            expected: truth.iter().map(Expected::of).collect(),
-            events: self.events,
-            truth,
-            booking,
-            has_burst: self.has_burst,
-            has_tie: self.has_tie,
-        }
+    /// Account of the next events: `account`, else the last account of `context`.
+    fn origin(&self) -> Option<String> {
+        let context = self.context.as_deref();
+        let last = context.and_then(|path| path.rsplit('/').next());
+        self.account.clone().or_else(|| last.map(str::to_owned))
     }
-}
-
-/// `previous_attributes` in the shape of the event's version: what differs between the object as
-/// it was and as it is, both in that shape.
-fn previous(shape: &dyn Fn(Value) -> Value, now: &Value, before: &Value) -> Value {
-    let mut was = now.clone();
-    for (name, old) in before.as_object().into_iter().flatten() {
-        if let Some(was) = was.as_object_mut() {
-            was.insert(name.clone(), old.clone());
-        }
-    }
-    let (now, was) = (shape(now.clone()), shape(was));
-    let changed = was.as_object().into_iter().flatten();
-    changed
-        .filter(|(name, old)| now.get(name) != Some(old))
-        .map(|(name, old)| (name.clone(), old.clone()))
-        .collect::<Map<_, _>>()
-        .into()
-}
-
-/// The shape of API versions before 2025-03-31.basil.
-/// Source: <https://docs.stripe.com/changelog/basil>.
-fn before_basil(mut object: Value) -> Value {
-    match super::expected::text(&object, "object").as_str() {
-        "subscription" => {
-            let item = object.pointer("/items/data/0").cloned().unwrap_or_default();
-            for name in ["current_period_start", "current_period_end"] {
-                let Some(value) = item.get(name) else {
-                    continue;
-                };
-                if let Some(object) = object.as_object_mut() {
-                    object.insert(name.into(), value.clone());
-                }
-                let items = object
-                    .pointer_mut("/items/data")
-                    .and_then(Value::as_array_mut);
-                for item in items.into_iter().flatten().filter_map(Value::as_object_mut) {
-                    item.remove(name);
-                }
-            }
-        }
-        "invoice" => {
-            let moved = object
-                .pointer("/parent/subscription_details/subscription")
-                .cloned();
-            if let Some(object) = object.as_object_mut() {
-                object.remove("parent");
-                object.remove("payments");
-                object.insert("subscription".into(), moved.unwrap_or_default());
-            }
-        }
-        _ => {}
-    }
-    object
 }
