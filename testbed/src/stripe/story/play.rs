@@ -15,7 +15,19 @@ use super::super::model::{Common, IllegalStep, intent, session, text};
 use super::super::random::id;
 use super::super::world::events::Event;
 use super::super::world::{NewEvent, NewThin, World};
-use super::{Action, Plan};
+use super::{Action, Bill, Hold, Plan};
+
+/// An invoice of a story and what the story did with it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Billed {
+    pub(crate) invoice: String,
+    pub(crate) intent: Option<String>,
+    pub(super) payment: Option<String>,
+    /// A subscription's later period: none of the booking's business.
+    pub(crate) is_renewal: bool,
+    pub(crate) out_of_band: bool,
+    pub(crate) from_balance: bool,
+}
 
 /// What a running story knows of its objects.
 #[derive(Clone, Debug)]
@@ -26,6 +38,10 @@ pub(crate) struct Play {
     pub(crate) charges: Vec<String>,
     pub(crate) refunds: Vec<String>,
     pub(crate) disputes: Vec<String>,
+    /// Refunds that give an authorization back (old shape): no money.
+    pub(super) releases: Vec<String>,
+    pub(crate) bills: Vec<Billed>,
+    pub(crate) subscription: Option<String>,
     /// Actions carried out so far.
     pub(crate) done: usize,
     pub(super) customer: String,
@@ -43,6 +59,9 @@ impl Play {
             charges: Vec::new(),
             refunds: Vec::new(),
             disputes: Vec::new(),
+            releases: Vec::new(),
+            bills: Vec::new(),
+            subscription: None,
             done: 0,
             customer,
             payment_method,
@@ -76,7 +95,7 @@ impl Stage<'_> {
     pub(crate) fn act(&mut self, action: &Action) -> Result<(), IllegalStep> {
         match action {
             Action::CreateCustomer => self.create_customer(),
-            Action::OpenSession => self.open_session(),
+            Action::OpenSession { mode } => self.open_session(*mode),
             Action::CreateIntent { manual } => return self.create_intent(*manual),
             Action::AttachMethod => self.attach_method(),
             Action::AskCustomer => {
@@ -85,8 +104,8 @@ impl Stage<'_> {
             }
             Action::Process => return self.process(),
             Action::Decline { code } => return self.decline(code),
-            Action::Authorize => return self.authorize(),
-            Action::Capture { amount } => return self.capture(*amount),
+            Action::Hold(hold) => return self.hold(*hold),
+            Action::Bill(bill) => return self.bill(*bill),
             Action::Succeed => return self.succeed(),
             Action::Settle => return self.settle(),
             Action::CompleteSession => return self.complete_session(),
@@ -110,7 +129,7 @@ impl Stage<'_> {
             Action::ReferenceRefund { number } => return self.reference_refund(*number),
             Action::SettleRefund { number } => return self.settle_refund(*number),
             Action::FailRefund { number } => return self.fail_refund(*number),
-            Action::Dispute { inquiry } => return self.dispute(*inquiry),
+            Action::Dispute { inquiry, amount } => return self.dispute(*inquiry, *amount),
             Action::SubmitEvidence => return self.submit_evidence(),
             Action::EscalateInquiry => return self.escalate_inquiry(),
             Action::CloseDispute { status } => return self.close_dispute(status),
@@ -173,6 +192,8 @@ impl Stage<'_> {
                 livemode: self.livemode,
                 request: self.request.clone(),
                 visible_ms,
+                version: self.play.plan.version,
+                ties: self.ties(&object),
             });
             self.events.push(event);
             if is_paired {
@@ -251,6 +272,8 @@ pub(crate) fn request_of(
             | Action::SessionPaid
             | Action::SessionFailed
             | Action::ExpireSession
+            | Action::Hold(Hold::Expire | Hold::ReferenceRelease)
+            | Action::Bill(Bill::Renew | Bill::ExpireSubscription)
     );
     (!by_stripe && key > 8).then_some(drawn)
 }

@@ -2,10 +2,13 @@
 //!
 //! Many pauses may be zero, so that events of one object share a second, as Stripe's do.
 
+mod billing;
+mod holds;
+
 use rand::RngExt;
 
 use super::super::random::{Random, chance};
-use super::{Action, Step, Story};
+use super::{Action, Mode, Step, Story};
 
 /// A story being written: actions one after the other, with pauses between.
 pub(super) struct Script<'a> {
@@ -47,7 +50,6 @@ impl Script<'_> {
             Story::Abandoned | Story::Expired => self.never_begun(story),
             Story::Canceled => self.canceled(),
             Story::SecondIntentPaid => self.second_intent_paid(),
-            Story::PartialCapture => self.partial_capture(),
             Story::FullRefund | Story::PartialRefunds | Story::RefundedInParts => {
                 self.refunded(story);
             }
@@ -57,12 +59,24 @@ impl Script<'_> {
             | Story::DisputeLost
             | Story::DisputeLateWin
             | Story::InquiryClosed
-            | Story::InquiryEscalated => self.disputed(story),
+            | Story::InquiryEscalated
+            | Story::PartialDisputeLost => self.disputed(story),
+            Story::PaidTwice => self.paid_twice(),
+            Story::SetupThenPaid => self.setup_then_paid(),
+            _ => self.write_more(story),
+        }
+    }
+
+    fn write_more(&mut self, story: Story) {
+        if !self.held(story) {
+            self.billed(story);
         }
     }
 
     fn checkout(&mut self) -> &mut Self {
-        self.then(Action::CreateCustomer).then(Action::OpenSession)
+        self.then(Action::CreateCustomer).then(Action::OpenSession {
+            mode: Mode::Payment,
+        })
     }
 
     fn begin(&mut self, manual: bool) -> &mut Self {
@@ -172,12 +186,25 @@ impl Script<'_> {
         self.begin(false).pause(0, 500).succeed();
     }
 
-    fn partial_capture(&mut self) {
+    fn paid_twice(&mut self) {
         let amount = self.amount;
-        self.checkout().begin(true).pause(0, 500);
-        self.then(Action::Authorize).then(Action::CompleteSession);
-        self.pause(500, 3_000).then(Action::Capture { amount });
-        self.pause(0, 1_000).then(Action::Settle);
+        self.paid_directly();
+        self.begin(false);
+        self.pause(0, 1_500).then(Action::Succeed);
+        self.pause(0, 2_000).then(Action::Settle);
+        self.pause(200, 2_000).then(Action::Refund {
+            amount,
+            pending: false,
+        });
+    }
+
+    fn setup_then_paid(&mut self) {
+        self.then(Action::CreateCustomer)
+            .then(Action::OpenSession { mode: Mode::Setup });
+        self.pause(200, 1_500).then(Action::CompleteSession);
+        self.begin(false);
+        self.pause(0, 1_500).then(Action::Succeed);
+        self.pause(0, 2_000).then(Action::Settle);
     }
 
     fn refunded(&mut self, story: Story) {
@@ -224,7 +251,12 @@ impl Script<'_> {
     fn disputed(&mut self, story: Story) {
         let inquiry = matches!(story, Story::InquiryClosed | Story::InquiryEscalated);
         self.paid();
-        self.pause(500, 3_000).then(Action::Dispute { inquiry });
+        let amount = match story {
+            Story::PartialDisputeLost => self.amount / 3,
+            _ => self.amount,
+        };
+        self.pause(500, 3_000)
+            .then(Action::Dispute { inquiry, amount });
         if story == Story::InquiryEscalated {
             self.pause(1_000, 3_000).then(Action::EscalateInquiry);
         }
