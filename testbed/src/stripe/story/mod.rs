@@ -7,6 +7,7 @@ mod aftermath;
 mod authorization;
 mod bills;
 mod catalogue;
+mod emit;
 mod payment;
 pub(crate) mod play;
 mod scenes;
