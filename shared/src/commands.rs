@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::BookingId;
+use crate::money::Currency;
 
 /// Version of the shape.
 const V: u32 = 1;
@@ -67,6 +68,41 @@ pub enum Wish {
         dead_letter: Option<i64>,
         /// The new state.
         status: Decision,
+    },
+    /// Decide which booking an object belongs to, or that it belongs to none.
+    Assign {
+        /// Connected account; empty: ours.
+        #[serde(default)]
+        account: String,
+        /// The object.
+        object_id: String,
+        /// The booking; none: no booking.
+        booking_id: Option<String>,
+    },
+    /// Change what a booking expects.
+    Amend {
+        /// The booking.
+        booking_id: String,
+        /// Expected amount, minor units.
+        amount: i64,
+        /// Three lower-case letters.
+        currency: String,
+    },
+    /// Take a booking's present net amount as what is expected.
+    Accept {
+        /// The booking.
+        booking_id: String,
+        /// The net amount that the operator saw, minor units. Another one refuses the command.
+        amount: i64,
+        /// Its currency, three lower-case letters.
+        currency: String,
+    },
+    /// Close a finding, also if its contradiction holds.
+    CloseFinding {
+        /// The finding: `findings.identity`.
+        identity: String,
+        /// Why, in the person's words.
+        reason: String,
     },
 }
 
@@ -130,10 +166,7 @@ impl Command {
         }
         check("action_id", &command.action_id)?;
         match &command.wish {
-            Wish::Refold { booking_id } => {
-                BookingId::parse(booking_id)
-                    .map_err(|_refused| NotACommand::Field("booking_id"))?;
-            }
+            Wish::Refold { booking_id } => check_booking(booking_id)?,
             Wish::RefoldObject { object_id, .. } => check("object_id", object_id)?,
             Wish::Release { booking_id } => check("booking_id", booking_id)?,
             Wish::Skip {
@@ -152,6 +185,28 @@ impl Command {
                     return Err(NotACommand::Field("fingerprint or dead_letter"));
                 }
             }
+            Wish::Assign {
+                object_id,
+                booking_id,
+                ..
+            } => {
+                check("object_id", object_id)?;
+                booking_id.as_deref().map(check_booking).transpose()?;
+            }
+            Wish::Amend {
+                booking_id,
+                amount,
+                currency,
+            }
+            | Wish::Accept {
+                booking_id,
+                amount,
+                currency,
+            } => {
+                check_booking(booking_id)?;
+                check_money(*amount, currency)?;
+            }
+            Wish::CloseFinding { identity, .. } => check("identity", identity)?,
         }
         Ok(command)
     }
@@ -162,9 +217,17 @@ impl Command {
         match &self.wish {
             Wish::Refold { booking_id }
             | Wish::Release { booking_id }
+            | Wish::Amend { booking_id, .. }
+            | Wish::Accept { booking_id, .. }
             | Wish::Skip { booking_id, .. } => booking_id.clone(),
-            Wish::RefoldObject { account, object_id } if account.is_empty() => object_id.clone(),
-            Wish::RefoldObject { account, object_id } => format!("{account}/{object_id}"),
+            Wish::RefoldObject { account, object_id }
+            | Wish::Assign {
+                account, object_id, ..
+            } => match account.as_str() {
+                "" => object_id.clone(),
+                account => format!("{account}/{object_id}"),
+            },
+            Wish::CloseFinding { identity, .. } => identity.clone(),
             Wish::Resolve {
                 fingerprint,
                 dead_letter,
@@ -182,6 +245,20 @@ impl Command {
     pub fn to_value(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)
     }
+}
+
+fn check_booking(id: &str) -> Result<(), NotACommand> {
+    BookingId::parse(id)
+        .map(|_parsed| ())
+        .map_err(|_refused| NotACommand::Field("booking_id"))
+}
+
+fn check_money(amount: i64, currency: &str) -> Result<(), NotACommand> {
+    let code = Currency::parse(currency).map_err(|_refused| NotACommand::Field("currency"))?;
+    if amount < 0 || code.as_str() != currency {
+        return Err(NotACommand::Field("amount or currency"));
+    }
+    Ok(())
 }
 
 fn check(field: &'static str, id: &str) -> Result<(), NotACommand> {
@@ -223,6 +300,25 @@ mod tests {
                 dead_letter: Some(7),
                 status: Decision::Acknowledged,
             },
+            Wish::Assign {
+                account: String::new(),
+                object_id: "pi_1".into(),
+                booking_id: None,
+            },
+            Wish::Amend {
+                booking_id: booking(),
+                amount: 500,
+                currency: "eur".into(),
+            },
+            Wish::Accept {
+                booking_id: booking(),
+                amount: 0,
+                currency: "jpy".into(),
+            },
+            Wish::CloseFinding {
+                identity: "00ff".into(),
+                reason: "seen".into(),
+            },
         ]
     }
 
@@ -263,6 +359,9 @@ mod tests {
             r#"{"v":1,"action_id":"a","command":"release","booking_id":"b\n"}"#,
             r#"{"v":1,"action_id":"a","command":"explode","booking_id":"b"}"#,
             r#"{"v":1,"action_id":"a","command":"resolve","status":"resolved"}"#,
+            r#"{"v":1,"action_id":"a","command":"amend","booking_id":"b","amount":-1,"currency":"eur"}"#,
+            r#"{"v":1,"action_id":"a","command":"accept","booking_id":"b","amount":1,"currency":"EUR"}"#,
+            r#"{"v":1,"action_id":"a","command":"close_finding","identity":"","reason":"x"}"#,
             r#"{"v":1,"action_id":"a","command":"resolve","status":"open","fingerprint":"f"}"#,
         ] {
             assert!(Command::parse(bad.as_bytes()).is_err(), "{bad}");
