@@ -1,8 +1,8 @@
 //! `testbed demo`: a bad day on screen, and a verdict that can fail.
 //!
-//! Invariant: exit 0 only if every booking equals the fake Stripe's truth, every event that was
-//! answered 200 is in the ledger exactly once, *and* each fault was really seen. What is judged
-//! is read from Postgres and from the fake; nothing is taken from the services' own words.
+//! Invariant: exit 0 only if every booking equals the fake Stripe's truth in its status and all
+//! its amounts, every event that was answered 200 is in the ledger exactly once, *and* each fault
+//! was really seen. The judgement reads Postgres and the fake, never the services' own words.
 
 pub mod check;
 pub mod stage;

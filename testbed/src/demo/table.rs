@@ -72,14 +72,7 @@ pub(super) fn print(held: &Held, stats: &Stats, seen: &Seen, after_day: Duration
         table.add_row([what.to_owned(), number.to_string(), meaning]);
     }
     println!("\n{table}");
-    let mut statuses = Table::new();
-    statuses
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_header(["bookings", "how many"]);
-    for (status, number) in held.by_status() {
-        statuses.add_row([status, number.to_string()]);
-    }
-    println!("{statuses}");
+    println!("{}", statuses(held));
     println!(
         "all right {:.1} s after the last delivery; {:.0} s in all",
         after_day.as_secs_f64(),
@@ -87,13 +80,43 @@ pub(super) fn print(held: &Held, stats: &Stats, seen: &Seen, after_day: Duration
     );
 }
 
+/// Bookings by status.
+fn statuses(held: &Held) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_header(["bookings", "how many", "which means"]);
+    for (status, number) in held.by_status() {
+        let meaning = meaning(&status).to_owned();
+        table.add_row([status, number.to_string(), meaning]);
+    }
+    table
+}
+
+fn meaning(status: &str) -> &'static str {
+    match status {
+        "amount_mismatch" => "paid, and not what was expected",
+        "authorized" => "held on a card, no money yet",
+        "canceled" => "every attempt to pay has ended",
+        "confirmed" => "the expected amount is there, net",
+        "disputed" => "a dispute is open, or has cost money",
+        "partially_refunded" => "paid in full, a part given back",
+        "payment_failed" => "the last attempt to pay failed",
+        "pending" => "not paid yet",
+        "processing" => "a debit is on its way",
+        "refunded" => "all of the money was given back",
+        "requires_action" => "waits for the customer",
+        _ => "",
+    }
+}
+
 pub(super) fn verdict(problems: &[String]) {
     const SHOWN: usize = 20;
     if problems.is_empty() {
         println!(
-            "\nEvery booking equals the fake Stripe's truth, every event answered 200 is in the ledger exactly once,"
+            "\nEvery booking equals the fake Stripe's truth in its status and each of its amounts, every event"
         );
-        println!("and each fault was really seen.");
+        println!("answered 200 is in the ledger exactly once, and each fault was really seen.");
     } else {
         println!("\nNOT RIGHT: {} problem(s)", problems.len());
         for problem in problems.iter().take(SHOWN) {

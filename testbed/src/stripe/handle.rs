@@ -12,13 +12,14 @@ use super::faults::{ApiFault, Faults};
 use super::history::{Line, Phase};
 use super::inner::{Inner, Shared};
 use super::lock;
-use super::model::number;
+use super::model::{API_VERSION, number};
 use super::random::{id, stream};
 use super::signing::signature_header;
 use super::stats::{Delivery, Stats};
 use super::story::Booking;
 use super::truth::Truth;
 use super::world::NewEvent;
+use super::world::shapes::Ties;
 
 /// An event put in by hand: the object becomes as given, and an event says so.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -107,6 +108,8 @@ impl Control {
                 livemode: inner.config.livemode,
                 request: None,
                 visible_ms: 0,
+                version: API_VERSION,
+                ties: Ties::new(),
             })
         };
         if new.deliver {

@@ -37,7 +37,7 @@ pub use server::{Fake, FakeError, FakeHandle};
 pub use signing::signature_header;
 pub use stats::{Delivery, Stats};
 pub use story::{Booking, Story};
-pub use truth::{BookingTruth, Truth};
+pub use truth::{Amounts, BookingTruth, Truth};
 
 /// A panic in another thread of the fake must not hide its own message behind a poisoned lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

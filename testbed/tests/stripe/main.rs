@@ -13,7 +13,10 @@
 
 mod support;
 
+mod amounts;
 mod api_faults;
+mod authorizations;
+mod billing;
 mod cli;
 mod control;
 mod delivery;
@@ -26,6 +29,7 @@ mod objects;
 mod official_clients;
 mod seeds;
 mod signing;
+mod subscriptions;
 mod thin;
 mod truths;
 mod volume;

@@ -172,7 +172,7 @@ fn a_session_completed_unpaid_is_paid_by_a_later_event() {
 #[test]
 fn ids_have_stripes_shapes_and_are_unique() {
     let fake = start(config());
-    fake.create_bookings(&lot(100, When::JustNow));
+    fake.create_bookings(&lot(200, When::JustNow));
     let mut seen = std::collections::BTreeSet::new();
     for event in fake.events() {
         let id = event["id"].as_str().unwrap().to_owned();
@@ -187,6 +187,10 @@ fn ids_have_stripes_shapes_and_are_unique() {
             "dispute" => "du_1",
             "checkout.session" => "cs_test_",
             "customer" => "cus_",
+            "invoice" => "in_1",
+            "invoice_payment" => "inpay_1",
+            "subscription" => "sub_1",
+            "setup_intent" => "seti_1",
             _ => "pm_1",
         };
         assert!(id.starts_with(prefix), "{id}");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use testbed::stripe::{DeliveryPolicy, Fake, FakeConfig, FakeHandle, Order, Story, When};
+use testbed::stripe::{Booking, DeliveryPolicy, Fake, FakeConfig, FakeHandle, Order, Story, When};
 
 /// One webhook as it came over the wire.
 #[derive(Clone, Debug)]
@@ -185,6 +185,37 @@ pub fn one(story: Story) -> Order {
         story: Some(story),
         ..lot(1, When::JustNow)
     }
+}
+
+/// A fake in which one booking has gone through the story, and the booking.
+pub fn played(story: Story) -> (FakeHandle, Booking) {
+    let fake = start(config());
+    let booking = fake.create_bookings(&one(story)).remove(0);
+    assert_eq!(fake.stats().illegal_steps, 0, "{story:?}");
+    (fake, booking)
+}
+
+/// The types of all events, oldest first.
+pub fn types(fake: &FakeHandle) -> Vec<String> {
+    let events = fake.events();
+    let types = events.iter().map(|event| event["type"].as_str().unwrap());
+    types.map(str::to_owned).collect()
+}
+
+/// The objects of the events of one type, oldest first.
+pub fn told(fake: &FakeHandle, kind: &str) -> Vec<Value> {
+    let events = fake.events();
+    let events = events.iter().filter(|event| event["type"] == kind);
+    events
+        .map(|event| event["data"]["object"].clone())
+        .collect()
+}
+
+/// The present objects of one kind.
+pub fn objects(fake: &FakeHandle, kind: &str) -> Vec<Value> {
+    let objects = fake.truth().objects;
+    let objects = objects.into_values();
+    objects.filter(|object| object["object"] == kind).collect()
 }
 
 /// Waits until the probe says yes; fails with `what` after thirty seconds.

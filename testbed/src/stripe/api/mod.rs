@@ -4,6 +4,7 @@
 
 pub(crate) mod control;
 pub(crate) mod error;
+mod expand;
 pub(crate) mod idempotency;
 pub(crate) mod page;
 pub(crate) mod query;

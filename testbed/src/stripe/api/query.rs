@@ -18,6 +18,8 @@ pub(crate) struct Query {
     pub(crate) delivered: Option<bool>,
     /// Fields that must equal a value, for example `payment_intent`.
     pub(crate) equal: Vec<(String, String)>,
+    /// What is to be expanded; only an invoice's payments are.
+    pub(crate) expand: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,7 @@ pub(crate) fn parse(pairs: &[(String, String)], filters: &[&str]) -> Result<Quer
         types: Vec::new(),
         delivered: None,
         equal: Vec::new(),
+        expand: Vec::new(),
     };
     let mut single_type = false;
     for (name, value) in pairs {
@@ -62,10 +65,10 @@ pub(crate) fn parse(pairs: &[(String, String)], filters: &[&str]) -> Result<Quer
             "delivery_success" if filters.contains(&"type") => {
                 query.delivered = Some(value == "true");
             }
-            // Accepted and without effect: everything is rendered unexpanded.
-            "expand" => {}
+            "expand" => query.expand.push(value.clone()),
+            // By its whole name: a filter may be nested, as `payment[payment_intent]` is.
             field if filters.contains(&field) => {
-                query.equal.push((field.to_owned(), value.clone()));
+                query.equal.push((name.clone(), value.clone()));
             }
             _ => {
                 return Err(ApiError {

@@ -8,6 +8,7 @@ use super::super::model::text;
 use super::super::world::World;
 use super::super::world::events::Event;
 use super::error::ApiError;
+use super::expand::{expansions, field_of};
 use super::page::{Place, Side, cut, list};
 use super::query::{Cursor, Query, parse, type_matches};
 
@@ -52,13 +53,10 @@ impl Reader<'_> {
                 return self.list_objects(path, kind.name, &parse(pairs, kind.filters)?);
             }
             let id = rest.strip_prefix('/').ok_or_else(unknown)?;
-            return self
-                .world
-                .objects
-                .get(self.account, id)
-                .filter(|value| text(value, "object") == kind.name)
-                .cloned()
-                .ok_or_else(|| ApiError::missing(kind.missing, id));
+            let found = self.world.objects.get(self.account, id);
+            let object = found.filter(|value| text(value, "object") == kind.name);
+            let object = object.ok_or_else(|| ApiError::missing(kind.missing, id))?;
+            return Ok(self.expanded(object, &expansions(pairs), ""));
         }
         Err(unknown())
     }
@@ -121,13 +119,16 @@ impl Reader<'_> {
                 let mut filters = query.equal.iter();
                 // `status=all` is no status (docs.stripe.com/api/subscriptions/list).
                 filters.all(|(field, value)| {
-                    (field == "status" && value == "all") || text(&stored.value, field) == value
+                    (field == "status" && value == "all")
+                        || field_of(&stored.value, field) == Some(value)
                 })
             })
             .map(|stored| (stored.place, &stored.value));
         let (page, more) = cut(within, side, query.limit);
-        let data = page.into_iter().cloned().collect();
-        Ok(list(&format!("/v1/{path}"), data, more))
+        let data = page
+            .into_iter()
+            .map(|object| self.expanded(object, &query.expand, "data."));
+        Ok(list(&format!("/v1/{path}"), data.collect(), more))
     }
 
     fn side(

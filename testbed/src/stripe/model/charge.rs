@@ -42,8 +42,21 @@ fn outcome(kind: &str, message: &str) -> Value {
         "reason": null, "risk_level": "normal", "risk_score": 12, "seller_message": message, "type": kind})
 }
 
-pub(crate) fn authorized() -> Value {
-    json!({"status": "succeeded", "paid": true, "outcome": outcome("authorized", "Payment complete.")})
+/// Held, not captured, until `capture_before`; may be captured in several parts.
+pub(crate) fn authorized(capture_before: i64) -> Value {
+    json!({"status": "succeeded", "paid": true, "outcome": outcome("authorized", "Payment complete."),
+        "payment_method_details": {"card": {"capture_before": capture_before,
+            "multicapture": {"status": "available"}}}})
+}
+
+/// A part is captured and the rest stays held: the charge is not `captured` yet.
+pub(crate) fn captured_so_far(amount: i64) -> Value {
+    json!({ "amount_captured": amount })
+}
+
+/// An authorization that never became money was given back (versions before basil show a refund).
+pub(crate) fn released_whole(amount: i64) -> Value {
+    json!({"amount_captured": null, "amount_refunded": amount, "refunded": true})
 }
 
 pub(crate) fn captured(amount: i64) -> Value {
@@ -63,7 +76,7 @@ pub(crate) fn settled(balance_transaction: &str, id: &str) -> Value {
         "receipt_url": format!("https://pay.stripe.com/receipts/payment/{id}")})
 }
 
-/// `refunded` of `captured` minor units have been given back so far.
-pub(crate) fn refunded(refunded: i64, captured: i64) -> Value {
-    json!({"amount_refunded": refunded, "refunded": refunded >= captured})
+/// `refunded` minor units have been given back so far, of `whole` that could be.
+pub(crate) fn refunded(refunded: i64, whole: i64) -> Value {
+    json!({"amount_refunded": refunded, "refunded": refunded >= whole})
 }

@@ -44,6 +44,11 @@ pub(crate) fn requires_capture(payment_method: &str, charge: &str, amount: i64) 
         "next_action": null, "payment_method": payment_method, "latest_charge": charge})
 }
 
+/// A part is captured; `left` can still be.
+pub(crate) fn captured_in_part(received: i64, left: i64) -> Value {
+    json!({"amount_received": received, "amount_capturable": left})
+}
+
 pub(crate) fn succeeded(payment_method: &str, charge: &str, received: i64) -> Value {
     json!({"status": "succeeded", "amount_received": received, "amount_capturable": 0,
         "last_payment_error": null, "next_action": null, "payment_method": payment_method,

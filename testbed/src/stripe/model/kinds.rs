@@ -47,6 +47,12 @@ pub(crate) const KINDS: &[Kind] = &[
         "invoice",
         &["customer", "status", "subscription"],
     ),
+    kind(
+        "invoice_payments",
+        "invoice_payment",
+        &["invoice", "payment", "status"],
+    ),
+    kind("setup_intents", "setup_intent", &["customer"]),
     kind("payouts", "payout", &["status"]),
     kind("accounts", "account", &[]),
 ];

@@ -82,7 +82,35 @@ const SESSION: &[(&str, &[&str])] = &[
         &["complete/unpaid", "complete/paid", "expired/unpaid"],
     ),
     ("complete/unpaid", &["complete/paid"]),
+    // Setup mode: nothing to pay.
+    (
+        "open/no_payment_required",
+        &[
+            "complete/no_payment_required",
+            "expired/no_payment_required",
+        ],
+    ),
 ];
+/// docs.stripe.com/invoicing/overview: a void invoice is final, an uncollectible one is not.
+const INVOICE: &[(&str, &[&str])] = &[
+    ("draft", &["open"]),
+    ("open", &["paid", "void", "uncollectible"]),
+    ("uncollectible", &["paid", "void"]),
+];
+const INVOICE_PAYMENT: &[(&str, &[&str])] = &[("open", &["paid", "canceled"])];
+/// docs.stripe.com/billing/subscriptions/overview
+const SUBSCRIPTION: &[(&str, &[&str])] = &[
+    ("incomplete", &["active", "trialing", "incomplete_expired"]),
+    ("trialing", &["active", "past_due", "paused", "canceled"]),
+    ("active", &["past_due", "paused", "trialing", "canceled"]),
+    ("past_due", &["active", "unpaid", "canceled"]),
+    ("unpaid", &["active", "canceled"]),
+    ("paused", &["active", "canceled"]),
+];
+const SETUP_INTENT: &[(&str, &[&str])] = &[(
+    "requires_payment_method",
+    &["requires_action", "processing", "succeeded", "canceled"],
+)];
 
 /// Refuses a patch whose status can't follow the object's present one.
 pub(super) fn check(object: &Value, patch: &Value) -> Result<(), IllegalStep> {
@@ -93,6 +121,10 @@ pub(super) fn check(object: &Value, patch: &Value) -> Result<(), IllegalStep> {
         "refund" => REFUND,
         "dispute" => DISPUTE,
         "checkout.session" => SESSION,
+        "invoice" => INVOICE,
+        "invoice_payment" => INVOICE_PAYMENT,
+        "subscription" => SUBSCRIPTION,
+        "setup_intent" => SETUP_INTENT,
         _ => return Ok(()),
     };
     let from = state(kind, object, object);

@@ -8,15 +8,25 @@ pub(crate) mod charge;
 pub(crate) mod customer;
 pub(crate) mod dispute;
 pub(crate) mod intent;
+pub(crate) mod invoice;
 pub(crate) mod kinds;
 pub(crate) mod machine;
 pub(crate) mod refund;
 pub(crate) mod session;
+pub(crate) mod setup_intent;
+pub(crate) mod subscription;
 
 use serde_json::{Map, Value, json};
 
 /// The version in which every payload is rendered.
 pub const API_VERSION: &str = "2026-10-28.endive";
+
+/// The version of bookings that are played in the old shapes: the last before basil.
+pub(crate) const OLD_VERSION: &str = "2025-02-24.acacia";
+
+/// One product at one price: ids that a merchant chose.
+const PRICE: &str = "price_1MoBy5LkdIwHu7ixZhnattbh";
+const PRODUCT: &str = "room-with-a-view";
 
 /// A step that the object's state machine does not have.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +79,12 @@ fn merge(object: &mut Value, patch: &Value) -> Value {
         }
     }
     Value::Object(before)
+}
+
+/// The object with the patch in it, whatever its state machine says: for templates.
+pub(crate) fn merged(mut object: Value, patch: &Value) -> Value {
+    merge(&mut object, patch);
+    object
 }
 
 /// A text field; empty if absent.

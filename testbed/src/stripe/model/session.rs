@@ -38,6 +38,46 @@ pub(crate) fn new(common: &Common, id: &str, booking_id: &str) -> Value {
     })
 }
 
+/// An open session that only saves a payment method.
+pub(crate) fn setup(common: &Common, id: &str, booking_id: &str, setup_intent: &str) -> Value {
+    let mut session = new(common, id, booking_id);
+    let patch = json!({"mode": "setup", "payment_status": "no_payment_required",
+        "setup_intent": setup_intent, "amount_subtotal": null, "amount_total": null,
+        "currency": null, "invoice_creation": null, "submit_type": null,
+        "payment_method_types": ["card"], "total_details": null});
+    super::merge(&mut session, &patch);
+    session
+}
+
+/// An open session that starts a subscription (`subscription_data.metadata` names the booking).
+pub(crate) fn subscription(common: &Common, id: &str, booking_id: &str) -> Value {
+    let mut session = new(common, id, booking_id);
+    let patch = json!({"mode": "subscription", "invoice_creation": null, "submit_type": null,
+        "payment_method_collection": "always"});
+    super::merge(&mut session, &patch);
+    session
+}
+
+/// The customer has started the subscription and paid its first invoice.
+pub(crate) fn subscribed(subscription: &str, invoice: &str) -> Value {
+    let mut patch = completed(true);
+    super::merge(
+        &mut patch,
+        &json!({"subscription": subscription, "invoice": invoice}),
+    );
+    patch
+}
+
+/// The customer has saved a payment method.
+pub(crate) fn set_up() -> Value {
+    let mut patch = completed(false);
+    super::merge(
+        &mut patch,
+        &json!({"payment_status": "no_payment_required"}),
+    );
+    patch
+}
+
 /// The customer has gone through the form; `paid` only if the money is there already.
 pub(crate) fn completed(paid: bool) -> Value {
     json!({

@@ -6,13 +6,9 @@ use super::super::model::{IllegalStep, charge, dispute, number, refund, text};
 use super::play::Stage;
 
 impl Stage<'_> {
-    fn paid_charge(&self) -> String {
-        self.play.charges.last().cloned().unwrap_or_default()
-    }
-
     /// Brings the charge's refunded total in line with its refunds; returns what it was.
     fn sum_refunds(&mut self, charge_id: &str) -> Result<Value, IllegalStep> {
-        let total = self
+        let refunded: i64 = self
             .play
             .refunds
             .iter()
@@ -22,11 +18,16 @@ impl Stage<'_> {
             .map(|refund| number(&refund, "amount"))
             .sum();
         let captured = number(&self.object(charge_id), "amount_captured");
-        self.step(charge_id, &charge::refunded(total, captured))
+        let released = self.released(charge_id);
+        let (total, whole) = (
+            refunded.saturating_add(released),
+            captured.saturating_add(released),
+        );
+        self.step(charge_id, &charge::refunded(total, whole))
     }
 
     pub(super) fn refund(&mut self, amount: i64, pending: bool) -> Result<(), IllegalStep> {
-        let charge_id = self.paid_charge();
+        let charge_id = self.last_charge();
         let id = self.mint("re_3", 23);
         let status = if pending { "pending" } else { "succeeded" };
         let value = refund::new(&id, &self.object(&charge_id), amount, status, self.now_s);
@@ -64,10 +65,9 @@ impl Stage<'_> {
         self.sum_refunds(&charge_id).map(drop)
     }
 
-    pub(super) fn dispute(&mut self, inquiry: bool) -> Result<(), IllegalStep> {
-        let charge_id = self.paid_charge();
+    pub(super) fn dispute(&mut self, inquiry: bool, amount: i64) -> Result<(), IllegalStep> {
+        let charge_id = self.last_charge();
         let charge = self.object(&charge_id);
-        let amount = number(&charge, "amount_captured");
         let id = self.mint("du_1", 23);
         self.put(dispute::new(&id, &charge, amount, inquiry, self.now_s));
         self.play.disputes.push(id.clone());

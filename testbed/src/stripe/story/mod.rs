@@ -4,113 +4,31 @@
 //! [`play`] carries its actions out on the objects.
 
 mod aftermath;
+mod authorization;
+mod bills;
+mod catalogue;
+mod emit;
 mod payment;
 pub(crate) mod play;
 mod scenes;
 pub(crate) mod script;
+mod subscriptions;
+mod ties;
 
 use serde::{Deserialize, Serialize};
 
-/// How a booking goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Story {
-    /// Checkout, paid at once.
-    Paid,
-    /// A payment intent without a checkout session.
-    PaidDirectly,
-    /// Three-D Secure first, then paid.
-    PaidAfterAction,
-    /// `completed` but `unpaid`; the money comes later.
-    PaidLater,
-    /// `completed` but `unpaid`; the money never comes.
-    UnpaidForGood,
-    /// Declined once, paid at the second try.
-    FailedThenPaid,
-    FailedForGood,
-    /// Still waiting for the customer's bank.
-    LeftInAction,
-    /// Still processing.
-    LeftProcessing,
-    /// The customer left the open page.
-    Abandoned,
-    /// The session expired before a payment was begun.
-    Expired,
-    Canceled,
-    /// A canceled first payment intent, a paid second one.
-    SecondIntentPaid,
-    /// Authorized for more, captured what was booked.
-    PartialCapture,
-    FullRefund,
-    PartialRefunds,
-    /// Refunded in two parts, together all of it.
-    RefundedInParts,
-    RefundPending,
-    /// A succeeded refund that the bank sends back.
-    RefundFailed,
-    DisputeOpen,
-    DisputeWon,
-    DisputeLost,
-    /// Lost first, won after an appeal.
-    DisputeLateWin,
-    InquiryClosed,
-    InquiryEscalated,
-    /// Paid something else than was registered.
-    AmountMismatch,
-    /// Paid in another currency than was registered.
-    CurrencyMismatch,
-}
-
-impl Story {
-    /// Every story with its share in a mixed lot.
-    pub(crate) const MIX: &'static [(u32, Story)] = &[
-        (170, Story::Paid),
-        (70, Story::PaidDirectly),
-        (60, Story::PaidAfterAction),
-        (60, Story::PaidLater),
-        (20, Story::UnpaidForGood),
-        (60, Story::FailedThenPaid),
-        (40, Story::FailedForGood),
-        (15, Story::LeftInAction),
-        (15, Story::LeftProcessing),
-        (10, Story::Abandoned),
-        (30, Story::Expired),
-        (30, Story::Canceled),
-        (25, Story::SecondIntentPaid),
-        (45, Story::PartialCapture),
-        (75, Story::FullRefund),
-        (60, Story::PartialRefunds),
-        (25, Story::RefundedInParts),
-        (40, Story::RefundPending),
-        (30, Story::RefundFailed),
-        (20, Story::DisputeOpen),
-        (25, Story::DisputeWon),
-        (25, Story::DisputeLost),
-        (10, Story::DisputeLateWin),
-        (20, Story::InquiryClosed),
-        (15, Story::InquiryEscalated),
-        (20, Story::AmountMismatch),
-        (10, Story::CurrencyMismatch),
-    ];
-
-    /// All stories, each once.
-    pub fn all() -> impl Iterator<Item = Story> {
-        Self::MIX.iter().map(|(_, story)| *story)
-    }
-}
+pub use catalogue::Story;
 
 /// One thing that happens to a booking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     CreateCustomer,
-    OpenSession,
+    OpenSession { mode: Mode },
     CreateIntent { manual: bool },
     AttachMethod,
     AskCustomer,
     Process,
     Decline { code: &'static str },
-    Authorize,
-    Capture { amount: i64 },
     Succeed,
     Settle,
     CompleteSession,
@@ -118,14 +36,71 @@ pub(crate) enum Action {
     SessionFailed,
     ExpireSession,
     CancelIntent { reason: &'static str },
+    Hold(Hold),
+    Bill(Bill),
     Refund { amount: i64, pending: bool },
     ReferenceRefund { number: usize },
     SettleRefund { number: usize },
     FailRefund { number: usize },
-    Dispute { inquiry: bool },
+    Dispute { inquiry: bool, amount: i64 },
     SubmitEvidence,
     EscalateInquiry,
     CloseDispute { status: &'static str },
+}
+
+/// The purpose of a checkout session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Payment,
+    Setup,
+    Subscription,
+}
+
+/// One thing that happens to an authorization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// The card holds the money for so many seconds.
+    Authorize {
+        for_s: i64,
+    },
+    CapturePart {
+        amount: i64,
+    },
+    /// The last capture; releases what is left.
+    Capture {
+        amount: i64,
+    },
+    Void,
+    Expire,
+    /// The bank names its reference for a release that is a refund (old shape).
+    ReferenceRelease,
+}
+
+/// One thing that happens to an invoice or a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bill {
+    /// The booking system makes an invoice that names the booking.
+    Draft,
+    /// Open, with a payment intent to pay it.
+    Finalize,
+    /// Open, to be paid outside Stripe: no payment intent.
+    Send,
+    FinalizeFromBalance,
+    Fail,
+    Pay,
+    PayOutOfBand {
+        with_record: bool,
+    },
+    Void,
+    Subscribe {
+        status: &'static str,
+    },
+    /// The subscription's first invoice.
+    DraftFirst,
+    Activate,
+    /// The next period's invoice, paid at once.
+    Renew,
+    ExpireSubscription,
 }
 
 /// An action and its time after the story's beginning.
@@ -160,5 +135,7 @@ pub(crate) struct Plan {
     /// Whether the booking system put its id on the payment intent too.
     pub(crate) tagged_intent: bool,
     pub(crate) steps: Vec<Step>,
+    /// The API version of its objects and events.
+    pub(crate) version: &'static str,
     pub(crate) random: super::random::Random,
 }

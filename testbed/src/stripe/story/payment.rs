@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{IllegalStep, charge, customer, intent, number, session, text};
+use super::super::model::{
+    IllegalStep, charge, customer, intent, number, session, setup_intent, text,
+};
+use super::Mode;
 use super::play::Stage;
 
 impl Stage<'_> {
@@ -23,11 +26,26 @@ impl Stage<'_> {
     }
 
     /// Stripe makes no event when a session is opened.
-    pub(super) fn open_session(&mut self) {
+    pub(super) fn open_session(&mut self, mode: Mode) {
         let id = self.mint("cs_test_a1", 56);
-        let value = session::new(&self.common(), &id, &self.play.plan.booking.id);
+        let (common, booking) = (self.common(), self.play.plan.booking.id.clone());
+        let value = match mode {
+            Mode::Payment => session::new(&common, &id, &booking),
+            Mode::Subscription => session::subscription(&common, &id, &booking),
+            Mode::Setup => {
+                let setup = self.mint("seti_1", 23);
+                self.put(setup_intent::new(&common, &setup));
+                self.emit("setup_intent.created", &setup, None);
+                session::setup(&common, &id, &booking, &setup)
+            }
+        };
         self.put(value);
         self.play.session = Some(id);
+    }
+
+    fn session_mode(&self) -> String {
+        let session = self.play.session.as_deref().unwrap_or_default();
+        text(&self.object(session), "mode").to_owned()
     }
 
     pub(super) fn create_intent(&mut self, manual: bool) -> Result<(), IllegalStep> {
@@ -41,7 +59,9 @@ impl Stage<'_> {
             .then_some(self.play.plan.booking.id.as_str());
         let value = intent::new(&self.common(), &id, booking, manual);
         self.put(value);
-        if let Some(session) = self.play.session.clone() {
+        if self.session_mode() == "payment"
+            && let Some(session) = self.play.session.clone()
+        {
             self.step(&session, &json!({ "payment_intent": id }))?;
         }
         self.emit("payment_intent.created", &id, None);
@@ -70,14 +90,35 @@ impl Stage<'_> {
     }
 
     pub(super) fn complete_session(&mut self) -> Result<(), IllegalStep> {
-        let intent = self.object(&self.intent());
-        let paid = text(&intent, "status") == "succeeded";
-        self.session_event(&session::completed(paid), "checkout.session.completed")
+        let patch = match self.session_mode().as_str() {
+            "setup" => {
+                self.finish_setup()?;
+                session::set_up()
+            }
+            "subscription" => {
+                let subscription = self.play.subscription.clone().unwrap_or_default();
+                session::subscribed(&subscription, &self.billed().invoice)
+            }
+            _ => {
+                let intent = self.object(&self.intent());
+                session::completed(text(&intent, "status") == "succeeded")
+            }
+        };
+        self.session_event(&patch, "checkout.session.completed")
+    }
+
+    fn finish_setup(&mut self) -> Result<(), IllegalStep> {
+        let session = self.play.session.clone().unwrap_or_default();
+        let setup = text(&self.object(&session), "setup_intent").to_owned();
+        let patch = setup_intent::succeeded(&self.play.payment_method);
+        self.step(&setup, &patch)?;
+        self.emit("setup_intent.succeeded", &setup, None);
+        Ok(())
     }
 
     /// The charge of the attempt that is going on: the pending one, else a new one.
     pub(super) fn charge(&mut self) -> String {
-        let last = self.play.charges.last().cloned().unwrap_or_default();
+        let last = self.last_charge();
         let waiting = self.object(&last);
         let ours = text(&waiting, "payment_intent") == self.intent();
         if ours && text(&waiting, "status") == "pending" {
@@ -110,23 +151,6 @@ impl Stage<'_> {
         )
     }
 
-    pub(super) fn authorize(&mut self) -> Result<(), IllegalStep> {
-        let charge = self.charge();
-        self.step(&charge, &charge::authorized())?;
-        self.emit("charge.succeeded", &charge, None);
-        let amount = self.play.plan.charged;
-        let patch = intent::requires_capture(&self.play.payment_method, &charge, amount);
-        self.intent_event(&patch, "payment_intent.amount_capturable_updated")
-    }
-
-    pub(super) fn capture(&mut self, amount: i64) -> Result<(), IllegalStep> {
-        let charge = self.play.charges.last().cloned().unwrap_or_default();
-        let before = self.step(&charge, &charge::captured(amount))?;
-        self.emit("charge.captured", &charge, Some(&before));
-        let patch = intent::succeeded(&self.play.payment_method, &charge, amount);
-        self.intent_event(&patch, "payment_intent.succeeded")
-    }
-
     pub(super) fn succeed(&mut self) -> Result<(), IllegalStep> {
         let charge = self.charge();
         let amount = number(&self.object(&charge), "amount");
@@ -137,7 +161,7 @@ impl Stage<'_> {
     }
 
     pub(super) fn settle(&mut self) -> Result<(), IllegalStep> {
-        let charge = self.play.charges.last().cloned().unwrap_or_default();
+        let charge = self.last_charge();
         let transaction = self.mint("txn_3", 23);
         let before = self.step(&charge, &charge::settled(&transaction, &charge))?;
         self.emit("charge.updated", &charge, Some(&before));

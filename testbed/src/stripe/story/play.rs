@@ -10,12 +10,23 @@ use rand::RngExt;
 use serde_json::{Value, json};
 
 use super::super::faults::Faults;
-use super::super::model::kinds::url_of;
-use super::super::model::{Common, IllegalStep, intent, session, text};
+use super::super::model::{Common, IllegalStep, intent, session};
 use super::super::random::id;
+use super::super::world::World;
 use super::super::world::events::Event;
-use super::super::world::{NewEvent, NewThin, World};
-use super::{Action, Plan};
+use super::{Action, Bill, Hold, Plan};
+
+/// An invoice of a story and what the story did with it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Billed {
+    pub(crate) invoice: String,
+    pub(crate) intent: Option<String>,
+    pub(super) payment: Option<String>,
+    /// A subscription's later period: none of the booking's business.
+    pub(crate) is_renewal: bool,
+    pub(crate) out_of_band: bool,
+    pub(crate) from_balance: bool,
+}
 
 /// What a running story knows of its objects.
 #[derive(Clone, Debug)]
@@ -26,6 +37,10 @@ pub(crate) struct Play {
     pub(crate) charges: Vec<String>,
     pub(crate) refunds: Vec<String>,
     pub(crate) disputes: Vec<String>,
+    /// Refunds that give an authorization back (old shape): no money.
+    pub(super) releases: Vec<String>,
+    pub(crate) bills: Vec<Billed>,
+    pub(crate) subscription: Option<String>,
     /// Actions carried out so far.
     pub(crate) done: usize,
     pub(super) customer: String,
@@ -43,6 +58,9 @@ impl Play {
             charges: Vec::new(),
             refunds: Vec::new(),
             disputes: Vec::new(),
+            releases: Vec::new(),
+            bills: Vec::new(),
+            subscription: None,
             done: 0,
             customer,
             payment_method,
@@ -76,7 +94,7 @@ impl Stage<'_> {
     pub(crate) fn act(&mut self, action: &Action) -> Result<(), IllegalStep> {
         match action {
             Action::CreateCustomer => self.create_customer(),
-            Action::OpenSession => self.open_session(),
+            Action::OpenSession { mode } => self.open_session(*mode),
             Action::CreateIntent { manual } => return self.create_intent(*manual),
             Action::AttachMethod => self.attach_method(),
             Action::AskCustomer => {
@@ -85,8 +103,8 @@ impl Stage<'_> {
             }
             Action::Process => return self.process(),
             Action::Decline { code } => return self.decline(code),
-            Action::Authorize => return self.authorize(),
-            Action::Capture { amount } => return self.capture(*amount),
+            Action::Hold(hold) => return self.hold(*hold),
+            Action::Bill(bill) => return self.bill(*bill),
             Action::Succeed => return self.succeed(),
             Action::Settle => return self.settle(),
             Action::CompleteSession => return self.complete_session(),
@@ -110,7 +128,7 @@ impl Stage<'_> {
             Action::ReferenceRefund { number } => return self.reference_refund(*number),
             Action::SettleRefund { number } => return self.settle_refund(*number),
             Action::FailRefund { number } => return self.fail_refund(*number),
-            Action::Dispute { inquiry } => return self.dispute(*inquiry),
+            Action::Dispute { inquiry, amount } => return self.dispute(*inquiry, *amount),
             Action::SubmitEvidence => return self.submit_evidence(),
             Action::EscalateInquiry => return self.escalate_inquiry(),
             Action::CloseDispute { status } => return self.close_dispute(status),
@@ -145,73 +163,6 @@ impl Stage<'_> {
             .step(self.account().as_deref(), id, patch)
     }
 
-    /// Makes an event of an object as it now stands. `previous` only where Stripe shows it.
-    pub(crate) fn emit(&mut self, kind: &str, object_id: &str, previous: Option<&Value>) {
-        let object = self.object(object_id);
-        let event_id = self.mint(event_prefix(&object), 23);
-        if self.faults.ungenerated(self.seed, &event_id) {
-            return self.emit_failure(kind, &object);
-        }
-        let twin = self
-            .faults
-            .twin(self.seed, &event_id)
-            .then(|| self.mint(event_prefix(&object), 23));
-        for id in std::iter::once(event_id).chain(twin) {
-            let hidden = self.faults.invisible_ms(self.seed, &id);
-            let visible_ms = self
-                .now_s
-                .saturating_mul(1000)
-                .saturating_add(i64::try_from(hidden).unwrap_or(i64::MAX));
-            let is_paired = self.faults.thin(self.seed, &id);
-            let event = self.world.emit(NewEvent {
-                id: id.clone(),
-                kind,
-                object: &object,
-                previous,
-                created: self.now_s,
-                account: self.play.plan.booking.account.as_deref(),
-                livemode: self.livemode,
-                request: self.request.clone(),
-                visible_ms,
-            });
-            self.events.push(event);
-            if is_paired {
-                self.emit_thin(&format!("v1.{kind}"), Some(&object), Some(&id), None);
-            }
-        }
-    }
-
-    /// Stripe could not make an event, and says so later (docs.stripe.com/webhooks/
-    /// event-generation-failures).
-    fn emit_failure(&mut self, kind: &str, object: &Value) {
-        let (name, id) = (text(object, "object"), text(object, "id"));
-        let impact = json!({"impact": {"event_type": kind, "related_object_id": id,
-            "related_object_url": url_of(name, id)}});
-        let failure = "v2.core.health.event_generation_failure.resolved";
-        self.emit_thin(failure, None, None, Some(impact));
-    }
-
-    fn emit_thin(
-        &mut self,
-        kind: &str,
-        related: Option<&Value>,
-        snapshot: Option<&str>,
-        data: Option<Value>,
-    ) {
-        let id = self.mint("evt_65", 23);
-        let event = self.world.emit_thin(NewThin {
-            id,
-            kind,
-            related,
-            created: self.now_s,
-            account: self.play.plan.booking.account.as_deref(),
-            livemode: self.livemode,
-            snapshot,
-            data,
-        });
-        self.events.push(event);
-    }
-
     pub(super) fn common(&self) -> Common {
         Common {
             amount: self.play.plan.charged,
@@ -221,14 +172,6 @@ impl Stage<'_> {
             customer: self.play.customer.clone(),
             payment_method: self.play.payment_method.clone(),
         }
-    }
-}
-
-/// Events about payments begin with a 3, all others with a 1, as on Stripe.
-fn event_prefix(object: &Value) -> &'static str {
-    match text(object, "object") {
-        "payment_intent" | "charge" | "refund" => "evt_3",
-        _ => "evt_1",
     }
 }
 
@@ -251,6 +194,8 @@ pub(crate) fn request_of(
             | Action::SessionPaid
             | Action::SessionFailed
             | Action::ExpireSession
+            | Action::Hold(Hold::Expire | Hold::ReferenceRelease)
+            | Action::Bill(Bill::Renew | Bill::ExpireSubscription)
     );
     (!by_stripe && key > 8).then_some(drawn)
 }

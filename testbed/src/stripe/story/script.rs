@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::super::random::{Random, chance, id, stream, weighted};
 use super::scenes::Script;
-use super::{Action, Booking, Plan, Step, Story};
+use super::{Action, Booking, Mode, Plan, Step, Story};
 
 /// Currency, lowest and highest amount in its minor units. The yen has no smaller unit.
 const CURRENCIES: &[(u32, (&str, i64, i64))] = &[
@@ -56,14 +56,19 @@ pub(crate) fn plan(
         charged,
         charged_currency: charged_currency.to_owned(),
         intents,
+        version: story.version(),
         tagged_intent: !has_session(&steps) || chance(&mut random, 0.85),
         steps,
         random,
     }
 }
 
+/// Whether a checkout session ties the payment intent to the booking.
 fn has_session(steps: &[Step]) -> bool {
-    steps.iter().any(|step| step.action == Action::OpenSession)
+    let session = Action::OpenSession {
+        mode: Mode::Payment,
+    };
+    steps.iter().any(|step| step.action == session)
 }
 
 fn charged<'a>(
@@ -78,10 +83,11 @@ fn charged<'a>(
             currency,
         ),
         Story::CurrencyMismatch => (amount, if currency == "usd" { "eur" } else { "usd" }),
-        Story::PartialCapture => (
+        Story::PartialCapture | Story::PartialCaptureOldShape | Story::AuthorizationStanding => (
             amount.saturating_add(random.random_range(1..=5_000)),
             currency,
         ),
+        Story::ReleasedThenRefunded => (amount.saturating_add(amount / 4), currency),
         _ => (amount, currency),
     }
 }

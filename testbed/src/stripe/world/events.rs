@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use serde_json::Value;
 
 use super::super::model::text;
-use super::shapes;
+use super::shapes::{self, Ties};
 
 /// `(created, number)`: seconds since 1970 and the order of appending.
 pub(crate) type Place = (i64, u64);
@@ -27,7 +27,22 @@ pub(crate) struct Event {
     pub(crate) delivered: AtomicBool,
     /// Other endpoints whose 2xx was not seen yet.
     pub(crate) pending_elsewhere: AtomicU32,
+    /// In the newest shape.
     value: Value,
+    /// The version that it was made in; none for thin events.
+    version: Option<String>,
+    ties: Ties,
+}
+
+/// An event to be appended.
+#[derive(Debug, Default)]
+pub(crate) struct NewEntry<'a> {
+    pub(crate) value: Value,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) created: i64,
+    pub(crate) visible_ms: i64,
+    pub(crate) version: Option<&'a str>,
+    pub(crate) ties: Ties,
 }
 
 impl Event {
@@ -37,27 +52,29 @@ impl Event {
         first.saturating_add(self.pending_elsewhere.load(Ordering::Relaxed))
     }
 
-    /// The event as it stands, with `pending_webhooks` of this moment; thin events have none.
+    /// The event as it stands, in its own version, with `pending_webhooks` of this moment; thin
+    /// events have neither.
     pub(crate) fn render(&self) -> Value {
+        self.render_as(None)
+    }
+
+    fn render_as(&self, version: Option<&str>) -> Value {
         let mut value = self.value.clone();
         if let Some(object) = value.as_object_mut()
             && object.contains_key("pending_webhooks")
         {
             object.insert("pending_webhooks".to_owned(), self.pending().into());
         }
-        value
+        match self.version.as_deref() {
+            Some(own) => shapes::shaped(value, version.unwrap_or(own), &self.ties),
+            None => value,
+        }
     }
 
     /// The body of a webhook, in the shape of the endpoint's version: indented by two, as
     /// Stripe's are.
     pub(crate) fn body(&self, version: Option<&str>) -> Vec<u8> {
-        let value = match version {
-            Some(version) if self.value.get("data").is_some() => {
-                shapes::pinned(self.render(), version)
-            }
-            Some(_) | None => self.render(),
-        };
-        serde_json::to_vec_pretty(&value).unwrap_or_default()
+        serde_json::to_vec_pretty(&self.render_as(version)).unwrap_or_default()
     }
 }
 
@@ -70,27 +87,23 @@ pub(crate) struct EventLog {
 
 impl EventLog {
     /// Appends an event; one whose id is known replaces nothing and is returned as it was.
-    pub(crate) fn append(
-        &mut self,
-        value: Value,
-        account: Option<&str>,
-        created: i64,
-        visible_ms: i64,
-    ) -> Arc<Event> {
-        let id = text(&value, "id").to_owned();
+    pub(crate) fn append(&mut self, new: NewEntry<'_>) -> Arc<Event> {
+        let id = text(&new.value, "id").to_owned();
         if let Some(known) = self.find(&id) {
             return known;
         }
         self.appended += 1;
         let event = Arc::new(Event {
-            kind: text(&value, "type").to_owned(),
-            place: (created, self.appended),
-            account: account.map(str::to_owned),
-            visible_ms,
+            kind: text(&new.value, "type").to_owned(),
+            place: (new.created, self.appended),
+            account: new.account.map(str::to_owned),
+            visible_ms: new.visible_ms,
             delivered: AtomicBool::new(false),
             pending_elsewhere: AtomicU32::new(0),
             id: id.clone(),
-            value,
+            value: new.value,
+            version: new.version.map(str::to_owned),
+            ties: new.ties,
         });
         self.by_id.insert(id, event.place);
         self.by_place.insert(event.place, Arc::clone(&event));

@@ -5,7 +5,7 @@
 
 pub(crate) mod events;
 pub(crate) mod objects;
-mod shapes;
+pub(crate) mod shapes;
 
 use std::sync::Arc;
 
@@ -13,10 +13,11 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
 use super::model::kinds::url_of;
-use super::model::{API_VERSION, text};
+use super::model::text;
 use super::story::play::Play;
-use events::{Event, EventLog};
+use events::{Event, EventLog, NewEntry};
 use objects::Objects;
+use shapes::Ties;
 
 #[derive(Debug, Default)]
 pub(crate) struct World {
@@ -42,6 +43,8 @@ pub(crate) struct NewEvent<'a> {
     /// `request.id`; none when Stripe itself caused the event.
     pub(crate) request: Option<String>,
     pub(crate) visible_ms: i64,
+    pub(crate) version: &'a str,
+    pub(crate) ties: Ties,
 }
 
 /// A thin event about to happen.
@@ -67,15 +70,21 @@ impl World {
             data.insert("previous_attributes".to_owned(), previous.clone());
         }
         let mut value = json!({
-            "id": new.id, "object": "event", "api_version": API_VERSION, "created": new.created,
+            "id": new.id, "object": "event", "api_version": new.version, "created": new.created,
             "data": data, "livemode": new.livemode, "pending_webhooks": 1,
             "request": {"id": new.request, "idempotency_key": null}, "type": new.kind,
         });
         if let (Some(value), Some(account)) = (value.as_object_mut(), new.account) {
             value.insert("account".to_owned(), json!(account));
         }
-        self.events
-            .append(value, new.account, new.created, new.visible_ms)
+        self.events.append(NewEntry {
+            value,
+            account: new.account,
+            created: new.created,
+            visible_ms: new.visible_ms,
+            version: Some(new.version),
+            ties: new.ties,
+        })
     }
 
     /// Appends a thin event to its log and returns it (docs.stripe.com/api/v2/core/events).
@@ -100,6 +109,11 @@ impl World {
                 }),
             );
         }
-        self.thin.append(value, new.account, new.created, 0)
+        self.thin.append(NewEntry {
+            value,
+            account: new.account,
+            created: new.created,
+            ..NewEntry::default()
+        })
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! Many pauses may be zero, so that events of one object share a second, as Stripe's do.
 
+mod aftermath;
+mod billing;
+mod holds;
+
 use rand::RngExt;
 
 use super::super::random::{Random, chance};
-use super::{Action, Step, Story};
+use super::{Action, Mode, Step, Story};
 
 /// A story being written: actions one after the other, with pauses between.
 pub(super) struct Script<'a> {
@@ -47,7 +51,6 @@ impl Script<'_> {
             Story::Abandoned | Story::Expired => self.never_begun(story),
             Story::Canceled => self.canceled(),
             Story::SecondIntentPaid => self.second_intent_paid(),
-            Story::PartialCapture => self.partial_capture(),
             Story::FullRefund | Story::PartialRefunds | Story::RefundedInParts => {
                 self.refunded(story);
             }
@@ -57,12 +60,24 @@ impl Script<'_> {
             | Story::DisputeLost
             | Story::DisputeLateWin
             | Story::InquiryClosed
-            | Story::InquiryEscalated => self.disputed(story),
+            | Story::InquiryEscalated
+            | Story::PartialDisputeLost => self.disputed(story),
+            Story::PaidTwice => self.paid_twice(),
+            Story::SetupThenPaid => self.setup_then_paid(),
+            _ => self.write_more(story),
+        }
+    }
+
+    fn write_more(&mut self, story: Story) {
+        if !self.held(story) {
+            self.billed(story);
         }
     }
 
     fn checkout(&mut self) -> &mut Self {
-        self.then(Action::CreateCustomer).then(Action::OpenSession)
+        self.then(Action::CreateCustomer).then(Action::OpenSession {
+            mode: Mode::Payment,
+        })
     }
 
     fn begin(&mut self, manual: bool) -> &mut Self {
@@ -172,74 +187,24 @@ impl Script<'_> {
         self.begin(false).pause(0, 500).succeed();
     }
 
-    fn partial_capture(&mut self) {
+    fn paid_twice(&mut self) {
         let amount = self.amount;
-        self.checkout().begin(true).pause(0, 500);
-        self.then(Action::Authorize).then(Action::CompleteSession);
-        self.pause(500, 3_000).then(Action::Capture { amount });
-        self.pause(0, 1_000).then(Action::Settle);
-    }
-
-    fn refunded(&mut self, story: Story) {
-        self.paid();
-        let parts: &[i64] = match story {
-            Story::PartialRefunds => &[10, 25, 15],
-            Story::RefundedInParts => &[40, 60],
-            _ => &[100],
-        };
-        let mut left = self.amount;
-        for (number, part) in parts.iter().enumerate() {
-            let last = story == Story::RefundedInParts && number + 1 == parts.len();
-            let amount = match (*part, last) {
-                (100, _) | (_, true) => left,
-                (part, false) => (self.amount.saturating_mul(part) / 100).max(1),
-            };
-            left = left.saturating_sub(amount);
-            // Two partial refunds in one second are legal, and hard to put in order.
-            self.pause(200, 2_000).then(Action::Refund {
-                amount,
-                pending: false,
-            });
-        }
-        for number in 0..parts.len() {
-            self.pause(0, 900).then(Action::ReferenceRefund { number });
-        }
-    }
-
-    fn slow_refund(&mut self, story: Story) {
-        let amount = self.amount;
-        self.paid();
-        self.pause(300, 2_000).then(Action::Refund {
+        self.paid_directly();
+        self.begin(false);
+        self.pause(0, 1_500).then(Action::Succeed);
+        self.pause(0, 2_000).then(Action::Settle);
+        self.pause(200, 2_000).then(Action::Refund {
             amount,
-            pending: true,
+            pending: false,
         });
-        self.pause(1_000, 4_000)
-            .then(Action::SettleRefund { number: 0 });
-        if story == Story::RefundFailed {
-            self.pause(1_500, 4_000)
-                .then(Action::FailRefund { number: 0 });
-        }
     }
 
-    fn disputed(&mut self, story: Story) {
-        let inquiry = matches!(story, Story::InquiryClosed | Story::InquiryEscalated);
-        self.paid();
-        self.pause(500, 3_000).then(Action::Dispute { inquiry });
-        if story == Story::InquiryEscalated {
-            self.pause(1_000, 3_000).then(Action::EscalateInquiry);
-        }
-        if story == Story::DisputeOpen {
-            return;
-        }
-        self.pause(300, 2_500).then(Action::SubmitEvidence);
-        let ends: &[&str] = match story {
-            Story::DisputeWon => &["won"],
-            Story::InquiryClosed => &["warning_closed"],
-            Story::DisputeLateWin => &["lost", "won"],
-            _ => &["lost"],
-        };
-        for status in ends {
-            self.pause(500, 3_000).then(Action::CloseDispute { status });
-        }
+    fn setup_then_paid(&mut self) {
+        self.then(Action::CreateCustomer)
+            .then(Action::OpenSession { mode: Mode::Setup });
+        self.pause(200, 1_500).then(Action::CompleteSession);
+        self.begin(false);
+        self.pause(0, 1_500).then(Action::Succeed);
+        self.pause(0, 2_000).then(Action::Settle);
     }
 }
