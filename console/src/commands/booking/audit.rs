@@ -118,8 +118,9 @@ impl Walk<'_> {
                     what: format!("the audit is not complete: {}", self.report.progress()),
                 });
             }
-            let page = self.reader.read("audit_page", |db| read(db, &after, most));
-            let (last, page) = page?;
+            let (last, page) = self
+                .reader
+                .read("audit_page", |db| read(db, &after, most))?;
             self.report.add(part, page);
             match last {
                 Some(last) => after = last,

@@ -12,37 +12,41 @@
 -- Shares are written in the transaction that changes their payment, and a page is read
 -- and compared in one moment: live traffic cannot make a difference. An object that rules older than the least
 -- permitted ones folded has no shares of these rules: it is counted, and compared once rebuilt.
+--
+-- LIMIT and OFFSET in subqueries keep the planner from joining whole tables: each key is looked up
+-- in an index, whatever the statistics say.
 WITH keys AS (
     SELECT k.account, k.id FROM unnest($1::text[], $2::text[]) AS k (account, id)
 ),
 known AS (
     SELECT k.account, k.id, o.type, o.status, o.currency, o.amount_paid,
         o.fold_version < (SELECT r.min_version FROM fold_rules r) AS is_old
-    FROM keys k LEFT JOIN objects o USING (account, id)
+    FROM keys k LEFT JOIN LATERAL (
+        SELECT * FROM objects o WHERE o.account = k.account AND o.id = k.id LIMIT 1) o ON true
 ),
 payments AS (
     SELECT o.* FROM known o
     WHERE o.amount_paid IS NOT NULL AND (
         (o.type = 'payment_intent' AND o.status IN ('succeeded', 'canceled', 'requires_capture'))
         OR (o.type = 'charge' AND o.status = 'succeeded'
-            AND NOT EXISTS (SELECT FROM object_links l
-                WHERE l.account = o.account AND l.from_id = o.id AND starts_with(l.to_id, 'pi_'))
-            AND NOT EXISTS (SELECT FROM object_links l
-                WHERE l.account = o.account AND l.to_id = o.id AND starts_with(l.from_id, 'pi_'))))
+            AND (SELECT true FROM object_links l WHERE l.account = o.account
+                AND l.from_id = o.id AND starts_with(l.to_id, 'pi_') LIMIT 1) IS NULL
+            AND (SELECT true FROM object_links l WHERE l.account = o.account
+                AND l.to_id = o.id AND starts_with(l.from_id, 'pi_') LIMIT 1) IS NULL))
 ),
 shares AS (
-    SELECT s.* FROM keys k
-        JOIN object_shares s ON s.account = k.account AND s.object_id = k.id
+    SELECT s.*, k.type IS NULL AS is_orphan FROM known k CROSS JOIN LATERAL (
+        SELECT * FROM object_shares s WHERE s.account = k.account AND s.object_id = k.id OFFSET 0) s
 ),
 sums AS (
-    SELECT p.account, p.id, p.type, p.currency, p.amount_paid,
-        count(s.object_id) AS shares,
-        coalesce(sum(s.captured), 0) AS captured,
-        coalesce(bool_or(s.captured <> 0 AND s.currency IS DISTINCT FROM p.currency), false)
-            AS is_other_currency
-    FROM payments p LEFT JOIN shares s ON s.account = p.account AND s.object_id = p.id
+    SELECT p.account, p.id, p.type, p.currency, p.amount_paid, s.shares, s.captured,
+        s.is_other_currency
+    FROM payments p CROSS JOIN LATERAL (
+        SELECT count(*) AS shares, coalesce(sum(s.captured), 0) AS captured,
+            coalesce(bool_or(s.captured <> 0 AND s.currency IS DISTINCT FROM p.currency), false)
+                AS is_other_currency
+        FROM object_shares s WHERE s.account = p.account AND s.object_id = p.id) s
     WHERE NOT p.is_old
-    GROUP BY p.account, p.id, p.type, p.currency, p.amount_paid
 ),
 differences AS (
     SELECT 'captured' AS problem, s.account, s.id AS subject, s.currency,
@@ -50,8 +54,8 @@ differences AS (
     FROM sums s
     WHERE s.captured <> s.amount_paid
       AND (s.shares > 0 OR s.type <> 'charge' OR NOT (
-          starts_with(s.id, 'py_') OR EXISTS (SELECT FROM object_links l
-              WHERE l.account = s.account AND l.from_id = s.id AND starts_with(l.to_id, 'tr_'))))
+          starts_with(s.id, 'py_') OR (SELECT true FROM object_links l WHERE l.account = s.account
+              AND l.from_id = s.id AND starts_with(l.to_id, 'tr_') LIMIT 1) IS NOT NULL))
     UNION ALL
     SELECT 'share_currency', s.account, s.id, s.currency, s.amount_paid, s.captured
     FROM sums s WHERE s.is_other_currency
@@ -64,9 +68,9 @@ differences AS (
             s.credited, s.refunded, s.refund_pending_action, s.disputed, s.lost) < 0
     UNION ALL
     -- Only where one booking is audited: a walk over objects meets no such share.
-    SELECT DISTINCT 'share_without_object', k.account, k.id, NULL::text, NULL::numeric, NULL::numeric
-    FROM known k JOIN shares s ON s.account = k.account AND s.object_id = k.id
-    WHERE k.type IS NULL
+    SELECT DISTINCT 'share_without_object', s.account, s.object_id, NULL::text, NULL::numeric,
+        NULL::numeric
+    FROM shares s WHERE s.is_orphan
 ),
 unassigned AS (
     SELECT s.account, s.object_id, s.currency, s.captured, s.settled_elsewhere, s.refunded,

@@ -118,8 +118,8 @@ fn shares_below_zero_and_shares_without_owners_are_named() {
         differences(&ledger, &[]),
         [
             "negative_share pi_1 0 -5",
-            "share_without_object pi_gone null null",
             "share_without_booking pi_1 of bk_gone null null",
+            "share_without_object pi_gone null null",
         ]
     );
 }

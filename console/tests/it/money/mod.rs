@@ -77,10 +77,11 @@ fn swept(ledger: &mut Ledger) {
     ledger.execute(
         "INSERT INTO sweeps (kind, window_from, window_to, outcome)
          VALUES ('deep', now() - interval '1 day', now(), 'planned');
-         INSERT INTO findings (sweep_id, kind, confidence, evidence, event_id, booking_id, repaired_at)
-         SELECT id, 'never_delivered', 0.6, '{\"what\": \"listed_not_in_ledger\"}', 'evt_s1', 'bk_s',
-             NULL FROM sweeps
-         UNION ALL SELECT id, 'refused_by_us', 0.9, '{}', 'evt_s2', 'bk_s', now() FROM sweeps",
+         INSERT INTO findings (sweep_id, kind, confidence, evidence, event_id, booking_id)
+         SELECT id, 'never_delivered', 0.6, '{\"what\": \"listed_not_in_ledger\"}', 'evt_s1', 'bk_s'
+         FROM sweeps;
+         INSERT INTO findings (sweep_id, kind, confidence, evidence, event_id, repaired_at)
+         SELECT id, 'refused_by_us', 0.9, '{}', 'evt_s2', now() FROM sweeps",
     );
 }
 
