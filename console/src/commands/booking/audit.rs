@@ -118,9 +118,10 @@ impl Walk<'_> {
                     what: format!("the audit is not complete: {}", self.report.progress()),
                 });
             }
-            let (last, page) = self
-                .reader
-                .read("audit_page", |db| read(db, &after, most))?;
+            let (last, page) = self.reader.read("audit_page", |db| {
+                audit::without_jit(db)?;
+                read(db, &after, most)
+            })?;
             self.report.add(part, page);
             match last {
                 Some(last) => after = last,
