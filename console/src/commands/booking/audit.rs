@@ -1,6 +1,7 @@
 //! `bookend booking audit`: whether the money adds up, page by page, beside live traffic.
 
 mod report;
+mod tables;
 
 use diesel::pg::PgConnection;
 use shared::folding::graph::Key;

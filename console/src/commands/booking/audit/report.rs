@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::super::super::money_tables;
+use super::tables;
 use crate::ledger::audit::{Difference, Page, Total, Unassigned};
-use crate::output::{columns, or_dash};
+use crate::output::columns;
 
 /// A part of an audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,13 +115,13 @@ impl Report {
             text.push_str(&table);
         };
         if !self.differences.is_empty() {
-            section(differences(&self.differences));
+            section(tables::differences(&self.differences));
         }
         if !self.unassigned.is_empty() {
             section(self.unassigned());
         }
         if !self.unassigned_payments.is_empty() {
-            section(unassigned_payments(&self.unassigned_payments));
+            section(tables::unassigned_payments(&self.unassigned_payments));
         }
         text
     }
@@ -166,53 +166,4 @@ impl Report {
             }),
         )
     }
-}
-
-fn differences(rows: &[Difference]) -> String {
-    let number = |number: &Option<Number>| or_dash(number.as_ref().map(ToString::to_string));
-    columns(
-        [
-            "DIFFERENCE",
-            "ACCOUNT",
-            "OBJECT OR BOOKING",
-            "CURRENCY",
-            "EXPECTED",
-            "FOUND",
-        ],
-        rows.iter().map(|row| {
-            [
-                row.problem.clone(),
-                money_tables::account(&row.account),
-                row.subject.clone(),
-                or_dash(row.currency.clone()),
-                number(&row.expected),
-                number(&row.found),
-            ]
-        }),
-    )
-}
-
-fn unassigned_payments(rows: &[Unassigned]) -> String {
-    columns(
-        [
-            "WITHOUT BOOKING",
-            "ACCOUNT",
-            "CURRENCY",
-            "CAPTURED",
-            "SETTLED ELSEWHERE",
-            "REFUNDED",
-            "PAID",
-        ],
-        rows.iter().map(|row| {
-            [
-                row.object_id.clone(),
-                money_tables::account(&row.account),
-                or_dash(row.currency.clone()),
-                row.captured.to_string(),
-                row.settled_elsewhere.to_string(),
-                row.refunded.to_string(),
-                or_dash(row.paid_at.clone()),
-            ]
-        }),
-    )
 }
