@@ -2,17 +2,23 @@
 //! with 2 before anything is tried. Secrets are never arguments: a process list shows those.
 
 mod action;
+mod booking;
 mod consumer;
 mod dead;
 mod endpoint;
+mod finding;
+mod object;
 mod parked;
 mod secrets;
 mod sweep;
 
 pub(crate) use action::{ActionCommand, ActionList};
+pub(crate) use booking::{BookingAccept, BookingAmend, BookingAudit, BookingCommand, BookingList};
 pub(crate) use consumer::{ConsumerChange, ConsumerCommand};
 pub(crate) use dead::{DeadCommand, DeadDecide, DeadGroups, DeadList, DeadReplay, Letter};
 pub(crate) use endpoint::{EndpointCommand, EndpointEnsure, EndpointShow, StripeAccess};
+pub(crate) use finding::{FindingClose, FindingCommand, FindingList};
+pub(crate) use object::{AssignmentOptions, ObjectAssign, ObjectCommand, ObjectUnassign};
 pub(crate) use parked::{ParkedCommand, ParkedList, ParkedRelease, ParkedSkip};
 pub(crate) use secrets::{SecretsCommand, SecretsRoll, SecretsStatus};
 pub(crate) use sweep::{
@@ -27,7 +33,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use shared::clock::{Clock as _, SystemClock};
 use shared::config::{Deployment, KafkaArgs};
-use shared::ids::{BookingId, EventId};
+use shared::ids::{AccountId, BookingId, EventId, ObjectId};
 
 use crate::output::Form;
 use crate::refold::RefoldArgs;
@@ -47,7 +53,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 failed, 2 usage, 3 nothing matched, 4 not allowed, 5 in part, \
-6 precondition, 78 configuration, 124 timed out, 130 interrupted.";
+6 precondition, 7 does not add up, 78 configuration, 124 timed out, 130 interrupted.";
 
 /// Options of every command.
 #[derive(Args, Debug)]
@@ -70,10 +76,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: EventCommand,
     },
-    /// Bookings and what made them what they are.
+    /// Bookings: their state and its causes, their expected amounts, and whether the money adds up.
     Booking {
         #[command(subcommand)]
         command: BookingCommand,
+    },
+    /// Stripe objects, and the booking that each belongs to.
+    Object {
+        #[command(subcommand)]
+        command: ObjectCommand,
+    },
+    /// Findings: contradictions and gaps that a person should decide about.
+    Finding {
+        #[command(subcommand)]
+        command: FindingCommand,
     },
     /// Dead letters: events that were given up on.
     Dead {
@@ -262,28 +278,20 @@ pub(crate) struct EventList {
     pub(crate) limit: u16,
 }
 
-#[derive(Subcommand, Debug)]
-pub(crate) enum BookingCommand {
-    /// Show a booking: its state, its objects, and every event with its effect, in order.
-    ///
-    /// The history is sorted as it was applied, which need not be the order in which it happened:
-    /// both times are shown. Events that changed nothing are listed too.
-    #[command(after_long_help = "\
-Example:
-  bookend booking show bk_000042")]
-    Show {
-        /// The booking's id, as in the metadata of its Stripe objects.
-        #[arg(value_parser = booking_id)]
-        id: BookingId,
-    },
-}
-
 pub(crate) fn event_id(text: &str) -> Result<EventId, String> {
     EventId::parse(text).map_err(|error| error.to_string())
 }
 
 pub(crate) fn booking_id(text: &str) -> Result<BookingId, String> {
     BookingId::parse(text).map_err(|error| error.to_string())
+}
+
+pub(crate) fn object_id(text: &str) -> Result<ObjectId, String> {
+    ObjectId::parse(text).map_err(|error| error.to_string())
+}
+
+pub(crate) fn account_id(text: &str) -> Result<AccountId, String> {
+    AccountId::parse(text).map_err(|error| error.to_string())
 }
 
 /// 1 ms to one hour: long enough for a full scan, short enough that nobody waits for ever.

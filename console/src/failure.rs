@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Why a command did not do what it was asked.
 ///
 /// Exit codes: 1 failed, 2 usage, 3 nothing matched, 4 not allowed, 5 in part, 6 precondition,
-/// 78 configuration, 124 timed out, 130 interrupted. Most wrong usage is told by clap, before any of
+/// 7 drift, 78 configuration, 124 timed out, 130 interrupted. Most wrong usage is told by clap, before any of
 /// this exists.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -46,6 +46,9 @@ pub(crate) enum Failure {
     /// The answer exists but its ground is missing: no signature stored, a schema too old.
     #[error("{what}")]
     Precondition { what: String },
+    /// The books do not balance; the report on standard output names each difference.
+    #[error("{what}")]
+    Drift { what: String },
     /// A setting is missing or makes no sense; nothing was tried.
     #[error("configuration: {what}")]
     Configuration { what: String },
@@ -127,6 +130,7 @@ impl Failure {
             Self::NotAllowed { .. } => 4,
             Self::InPart { .. } => 5,
             Self::Precondition { .. } => 6,
+            Self::Drift { .. } => 7,
             Self::Configuration { .. } => 78,
             Self::TimedOut { .. } | Self::Pending { .. } | Self::Late { .. } => 124,
             Self::Interrupted { .. } => 130,
@@ -191,6 +195,7 @@ mod tests {
             (Failure::NotAllowed { what: what() }, 4),
             (Failure::InPart { what: what() }, 5),
             (Failure::Precondition { what: what() }, 6),
+            (Failure::Drift { what: what() }, 7),
             (Failure::Configuration { what: what() }, 78),
             (Failure::TimedOut { limit }, 124),
             (

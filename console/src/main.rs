@@ -19,6 +19,7 @@ mod database;
 mod doctor;
 mod endpoint;
 mod failure;
+mod finding_kind;
 mod history;
 mod ingestors;
 mod kafka;
@@ -50,6 +51,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match command {
         Command::Event { command } => commands::event::run(&global, command),
         Command::Booking { command } => commands::booking::run(&global, command),
+        Command::Object { command } => commands::object::run(&global, command),
+        Command::Finding { command } => commands::finding::run(&global, command),
         Command::Dead { command } => commands::dead::run(&global, command),
         Command::Parked { command } => commands::parked::run(&global, command),
         Command::Consumer { command } => commands::consumer::run(&global, command),

@@ -69,6 +69,10 @@ fn name(wish: &Wish) -> &'static str {
         Wish::Release { .. } => "release",
         Wish::Skip { .. } => "skip",
         Wish::Resolve { .. } => "resolve",
+        Wish::Assign { .. } => "assign",
+        Wish::Amend { .. } => "amend",
+        Wish::Accept { .. } => "accept",
+        Wish::CloseFinding { .. } => "close_finding",
     }
 }
 

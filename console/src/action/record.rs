@@ -167,17 +167,33 @@ pub(crate) fn begin(
     items: &[Item],
     also: impl FnOnce(&mut PgConnection, &str) -> Result<(), Failure>,
 ) -> Result<Action, Failure> {
-    let id = new_id();
     writer.run("action_begin", |db| {
         may_act(db)?;
+        let id = id::after(new_id(), greatest(db)?.as_deref());
         insert_action(db, &id, attempt, plan)?;
         let mut seq = 0;
         for chunk in items.chunks(CHUNK) {
             seq = insert_items(db, &id, chunk, seq)?;
         }
-        also(db, &id)
-    })?;
-    Ok(Action { id })
+        also(db, &id)?;
+        Ok(Action { id })
+    })
+}
+
+/// The greatest name of an action: the next one must be greater, whatever this machine's clock says.
+fn greatest(db: &mut PgConnection) -> Result<Option<String>, Failure> {
+    #[derive(QueryableByName)]
+    struct Greatest {
+        #[diesel(sql_type = Nullable<Text>)]
+        id: Option<String>,
+    }
+    let row: Greatest = sql_query("SELECT max(id) AS id FROM operator_actions")
+        .get_result(db)
+        .map_err(|source| Failure::Query {
+            doing: "reading the last action",
+            source,
+        })?;
+    Ok(row.id)
 }
 
 fn insert_action(
@@ -275,6 +291,7 @@ impl Action {
 }
 
 fn new_id() -> String {
+    static NAMES: id::Names = id::Names::new();
     let now: DateTime<Utc> = SystemClock.now();
-    id::new(now, rand::random())
+    NAMES.next(now, rand::random())
 }

@@ -8,6 +8,7 @@
 
 mod clock;
 mod completeness;
+mod findings;
 mod kafka;
 mod postgres;
 mod report;

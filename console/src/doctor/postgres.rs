@@ -11,7 +11,7 @@ use shared::config::ExposeSecret as _;
 use shared::db::{self, Limits};
 
 use super::settings::Settings;
-use super::{Check, clock, completeness};
+use super::{Check, clock, completeness, findings};
 use crate::failure::chain;
 
 const NAMES: [&str; 4] = ["schema", "durability", "clock of Postgres", "progress"];
@@ -86,6 +86,7 @@ pub(super) fn examine(settings: &Settings, limit: Duration) -> Vec<Check> {
         progress(&mut connection, settings),
     ];
     checks.extend(completeness::examine(&mut connection));
+    checks.push(findings::examine(&mut connection));
     checks
 }
 
@@ -162,7 +163,10 @@ fn without(name: &str, because: &str) -> Vec<Check> {
 }
 
 fn skipped(because: &str) -> impl Iterator<Item = Check> {
-    let names = NAMES.iter().chain(&completeness::NAMES);
+    let names = NAMES
+        .iter()
+        .chain(&completeness::NAMES)
+        .chain([&findings::NAME]);
     names.map(move |name| Check::skipped(*name, because))
 }
 

@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use serde::Serialize;
+use shared::ids::BookingId;
 
+use super::amounts::{self, Amounts};
 use super::event::{COLUMNS, EventRow, TRANSITION, Transition};
 use super::{MOST_ROWS, rows};
+use crate::args::BookingList;
 use crate::failure::Failure;
 
 /// The business row. Amounts are integer minor units.
@@ -23,10 +26,12 @@ pub(crate) struct BookingRow {
     pub(crate) amount: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
     pub(crate) currency: Option<String>,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) amount_paid: i64,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) amount_refunded: i64,
+    /// In `currency`; the other currencies are in the view `booking_amounts`.
+    #[serde(flatten)]
+    #[diesel(embed)]
+    pub(crate) amounts: Amounts,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) authorized_until: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<BigInt>)]
     pub(crate) expected_amount: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -48,62 +53,47 @@ pub(crate) struct Registration {
     pub(crate) currency: String,
     #[diesel(sql_type = Nullable<Text>)]
     pub(crate) payment_intent_id: Option<String>,
+    /// first, subscription.
+    #[diesel(sql_type = Text)]
+    pub(crate) covers: String,
     #[diesel(sql_type = Timestamptz)]
     pub(crate) registered_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub(crate) folded_at: Option<DateTime<Utc>>,
 }
 
-/// One Stripe object of the booking.
-#[derive(Debug, Clone, Serialize, QueryableByName)]
-pub(crate) struct ObjectRow {
-    #[diesel(sql_type = Text)]
-    pub(crate) id: String,
-    #[diesel(sql_type = Text)]
-    #[diesel(column_name = "type")]
-    pub(crate) r#type: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub(crate) status: Option<String>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    pub(crate) amount: Option<i64>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub(crate) currency: Option<String>,
-    #[diesel(sql_type = Bool)]
-    pub(crate) settled: bool,
-    #[diesel(sql_type = BigInt)]
-    pub(crate) version: i64,
-}
-
-/// A question put to Stripe about one object.
-#[derive(Debug, Clone, Serialize, QueryableByName)]
-pub(crate) struct Refetch {
-    #[diesel(sql_type = Text)]
-    pub(crate) object_id: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) reason: String,
-    #[diesel(sql_type = Text)]
-    pub(crate) state: String,
-    #[diesel(sql_type = Integer)]
-    pub(crate) attempts: i32,
-    #[diesel(sql_type = Timestamptz)]
-    pub(crate) requested_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub(crate) error: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub(crate) observation_id: Option<String>,
-}
+const COLUMNS_OF_BOOKING: &str = "id, account, status, amount, currency, authorized_until,
+    expected_amount, expected_currency, hold, version, updated_at";
 
 /// The booking with this id, if there is one.
 pub(crate) fn find(connection: &mut PgConnection, id: &str) -> Result<Option<BookingRow>, Failure> {
-    let query = sql_query(
-        "SELECT id, account, status, amount, currency, amount_paid, amount_refunded,
-                expected_amount, expected_currency, hold, version, updated_at
-         FROM bookings WHERE id = $1",
-    )
+    let query = sql_query(format!(
+        "SELECT {COLUMNS_OF_BOOKING}, {} FROM bookings WHERE id = $1",
+        amounts::COLUMNS
+    ))
     .bind::<Text, _>(id);
     Ok(rows(connection, "reading the booking", query)?
         .into_iter()
         .next())
+}
+
+/// Bookings that match all filters, in the order of their ids.
+pub(crate) fn list(
+    connection: &mut PgConnection,
+    filter: &BookingList,
+) -> Result<Vec<BookingRow>, Failure> {
+    let query = sql_query(format!(
+        "SELECT {COLUMNS_OF_BOOKING}, {} FROM bookings
+         WHERE version > 0 AND ($1 IS NULL OR status = $1) AND ($2 IS NULL OR hold = $2)
+           AND ($3 IS NULL OR id > $3)
+         ORDER BY id LIMIT $4",
+        amounts::COLUMNS
+    ))
+    .bind::<Nullable<Text>, _>(filter.status.as_deref())
+    .bind::<Nullable<Text>, _>(filter.hold.as_deref())
+    .bind::<Nullable<Text>, _>(filter.after.as_ref().map(BookingId::as_str))
+    .bind::<BigInt, _>(i64::from(filter.limit));
+    rows(connection, "reading the bookings", query)
 }
 
 /// What was registered for it, folded or not.
@@ -112,38 +102,14 @@ pub(crate) fn registration(
     id: &str,
 ) -> Result<Option<Registration>, Failure> {
     let query = sql_query(
-        "SELECT amount, currency, payment_intent_id, registered_at, folded_at
-         FROM registrations WHERE booking_id = $1",
+        "SELECT r.amount, r.currency, i.payment_intent_id, r.covers, r.registered_at, r.folded_at
+         FROM registrations r LEFT JOIN registered_intents i USING (booking_id)
+         WHERE r.booking_id = $1",
     )
     .bind::<Text, _>(id);
     Ok(rows(connection, "reading the registration", query)?
         .into_iter()
         .next())
-}
-
-/// Its objects, by type and id.
-pub(crate) fn objects(connection: &mut PgConnection, id: &str) -> Result<Vec<ObjectRow>, Failure> {
-    let query = sql_query(
-        "SELECT id, type, status, amount, currency, settled, version
-         FROM objects WHERE booking_id = $1 ORDER BY type, id LIMIT $2",
-    )
-    .bind::<Text, _>(id)
-    .bind::<BigInt, _>(MOST_ROWS);
-    rows(connection, "reading the objects", query)
-}
-
-/// What Stripe was asked about its objects, oldest first.
-pub(crate) fn refetches(connection: &mut PgConnection, id: &str) -> Result<Vec<Refetch>, Failure> {
-    let query = sql_query(
-        "SELECT r.object_id, r.reason, r.state, r.attempts, r.requested_at, r.error,
-                r.observation_id
-         FROM refetches r
-         JOIN objects o ON o.account = r.account AND o.id = r.object_id
-         WHERE o.booking_id = $1 ORDER BY r.id LIMIT $2",
-    )
-    .bind::<Text, _>(id)
-    .bind::<BigInt, _>(MOST_ROWS);
-    rows(connection, "reading the refetches", query)
 }
 
 /// Every ledger row that concerns it, in the order of applying: those that named it, those of its

@@ -3,18 +3,23 @@
 //! is bound, never written into the statement.
 
 pub(crate) mod action;
+pub(crate) mod amounts;
+pub(crate) mod audit;
 pub(crate) mod booking;
 pub(crate) mod consumer;
 pub(crate) mod dead;
+pub(crate) mod decision;
 pub(crate) mod event;
 pub(crate) mod finding;
 pub(crate) mod headers;
 mod json;
+pub(crate) mod object;
 pub(crate) mod parked;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod secret;
 pub(crate) mod sender;
+pub(crate) mod share;
 pub(crate) mod sweep;
 
 pub(crate) use json::JsonText;

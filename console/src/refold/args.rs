@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 use shared::ids::{AccountId, BookingId, ObjectId};
 
 use crate::action::Writing;
-use crate::args::{LogArgs, booking_id};
+use crate::args::{LogArgs, account_id, booking_id, object_id};
 
 /// One of what is to be folded, and what to do about it.
 #[derive(Args, Debug)]
@@ -41,14 +41,6 @@ pub(crate) struct RefoldArgs {
     pub(crate) writing: Writing,
     #[command(flatten)]
     pub(crate) log: LogArgs,
-}
-
-fn object_id(text: &str) -> Result<ObjectId, String> {
-    ObjectId::parse(text).map_err(|error| error.to_string())
-}
-
-fn account_id(text: &str) -> Result<AccountId, String> {
-    AccountId::parse(text).map_err(|error| error.to_string())
 }
 
 fn run_id(text: &str) -> Result<String, String> {

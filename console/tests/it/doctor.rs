@@ -237,6 +237,7 @@ fn what_waits_for_a_person_is_a_warning_with_what_to_do_and_fails_nothing_else()
             ("completeness", "ok"),
             ("plans", "ok"),
             ("held bookings", "ok"),
+            ("findings", "ok"),
         ],
     );
     ledger.execute(
@@ -249,7 +250,9 @@ fn what_waits_for_a_person_is_a_warning_with_what_to_do_and_fails_nothing_else()
          SELECT 'plan_1', id, window_from, window_to, 3000, 1000 FROM sweeps;
          INSERT INTO parked_events (event_id, booking_id, created, topic, partition, \"offset\",
              key, headers)
-         VALUES ('evt_1', 'bk_1', now(), 'stripe.events', 3, 1, 'bk_1', '[]')",
+         VALUES ('evt_1', 'bk_1', now(), 'stripe.events', 3, 1, 'bk_1', '[]');
+         INSERT INTO findings (kind, confidence, evidence, identity, closed_at)
+         VALUES ('paid_twice', 1, '{}', 'aa', NULL), ('lost_twice', 1, '{}', 'bb', now())",
     );
     let report = of_doctor(&ledger);
     assert_outcomes(
@@ -259,12 +262,17 @@ fn what_waits_for_a_person_is_a_warning_with_what_to_do_and_fails_nothing_else()
             ("completeness", "warning"),
             ("plans", "warning"),
             ("held bookings", "warning"),
+            ("findings", "warning"),
             ("schema", "ok"),
         ],
     );
     let (_, sender) = outcome(&report, "sender");
     let found = sender["found"].as_str().unwrap();
     assert!(found.starts_with("1 alarm(s): silence since"), "{found}");
+    let (_, findings) = outcome(&report, "findings");
+    let found = findings["found"].as_str().unwrap();
+    assert!(found.starts_with("open: 1 paid_twice (oldest"), "{found}");
+    assert!(!found.contains("lost_twice"), "{found}");
 }
 
 #[test]

@@ -171,8 +171,8 @@ fn every_bookend_command_that_a_document_shows_can_be_typed() {
         {
             let words: Vec<&str> = line.split_whitespace().take(2).collect();
             let nouns = [
-                "event", "booking", "dead", "parked", "consumer", "action", "sweep", "endpoint",
-                "secrets",
+                "event", "booking", "object", "finding", "dead", "parked", "consumer", "action",
+                "sweep", "endpoint", "secrets",
             ];
             if !words.first().is_some_and(|noun| nouns.contains(noun)) {
                 continue;

@@ -11,6 +11,8 @@ mod waiting;
 
 use std::process::{Child, Command, Stdio};
 
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
 use serde_json::Value;
 
 use crate::fixture::{Answer, run};
@@ -66,6 +68,14 @@ impl Desk {
     /// With brokers that are not there.
     pub(crate) fn run_without_kafka(&self, arguments: &[&str]) -> Answer {
         self.run_with(&self.variables("bookend_console", "127.0.0.1:1"), arguments)
+    }
+
+    /// The server's answer to a statement that this role may not run.
+    pub(crate) fn refuses(&self, role: &str, statement: &str) -> String {
+        let url = as_role(&self.stand.ledger.url, role);
+        let mut connection = PgConnection::establish(&url).unwrap();
+        let refused = connection.batch_execute(statement).unwrap_err();
+        refused.to_string()
     }
 
     /// What is to be done, done: `--execute` with a reason.
