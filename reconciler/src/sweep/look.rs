@@ -14,7 +14,7 @@ use shared::ids::{AccountId, EventId, ObjectId};
 use shared::kafka::producer::EventLog;
 use shared::windows::{Window, oldest_listed};
 
-use super::differs::{Difference, difference};
+use super::differs::{Difference, difference, with_claim};
 use super::types::groups;
 use super::view::{View, subject};
 use super::{Engine, SweepError};
@@ -45,7 +45,7 @@ pub(super) struct Retrieved {
     pub(super) subject: Subject,
     pub(super) account: Option<AccountId>,
     pub(super) reply: Reply,
-    view: View,
+    pub(super) view: View,
     seen: Snapshot,
 }
 
@@ -72,7 +72,7 @@ impl Retrieved {
         })
     }
 
-    fn key(&self) -> Key {
+    pub(super) fn key(&self) -> Key {
         Key {
             account: self.subject.account.clone(),
             id: self.subject.object_id.clone(),
@@ -81,7 +81,8 @@ impl Retrieved {
 }
 
 impl<L: EventLog> Engine<L> {
-    /// Retrieves each object, and the payment intent that a session names.
+    /// Retrieves each object, and what decides about its money by its own word: the payment of a
+    /// session, the invoice of a subscription, the payments of an invoice.
     pub(super) async fn retrieve_all(
         &self,
         subjects: Vec<Subject>,
@@ -97,10 +98,10 @@ impl<L: EventLog> Engine<L> {
             let Some(found) = self.retrieve_one(one).await? else {
                 continue;
             };
-            if let Some(intent) = &found.view.payment_intent {
+            for (kind, id) in found.view.payers(&found.subject.object_type) {
                 todo.push(Subject {
-                    object_id: intent.id().to_owned(),
-                    object_type: "payment_intent".to_owned(),
+                    object_id: id.to_owned(),
+                    object_type: kind.to_owned(),
                     ..found.subject.clone()
                 });
             }
@@ -112,13 +113,13 @@ impl<L: EventLog> Engine<L> {
     /// `None`: Stripe has no such object, or it can't be read; that booking is looked at later.
     async fn retrieve_one(&self, subject: Subject) -> Result<Option<Retrieved>, SweepError> {
         let account = AccountId::parse(&subject.account).ok();
-        let path = ObjectId::parse(&subject.object_id)
+        let address = ObjectId::parse(&subject.object_id)
             .ok()
-            .and_then(|id| objects::path(&subject.object_type, &id));
-        let Some(path) = path else {
+            .and_then(|id| objects::address(&subject.object_type, &id));
+        let Some(address) = address else {
             return Ok(None);
         };
-        match objects::retrieve(&self.reader.client, &path, account.as_ref()).await {
+        match objects::retrieve(&self.reader.client, &address, account.as_ref()).await {
             Ok(reply) => Ok(Retrieved::read(subject, account, reply)),
             Err(error) if error.is_permanent() => {
                 tracing::warn!(
@@ -197,10 +198,13 @@ impl<L: EventLog> Engine<L> {
                 shared::db::objects::stored(connection, &keys)
             })
             .await?;
+        let mut claims = self.new_claims(&retrieved, &stored).await?;
         Ok(retrieved
             .into_iter()
             .filter_map(|object| {
-                let difference = difference(stored.get(&object.key()), &object.seen)?;
+                let key = object.key();
+                let changed = difference(stored.get(&key), &object.seen);
+                let difference = with_claim(changed, claims.remove(&key))?;
                 Some(Suspect { object, difference })
             })
             .collect())

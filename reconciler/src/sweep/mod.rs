@@ -7,6 +7,7 @@
 //! Deliberately absent: when they run (see [`crate::service`]).
 
 pub mod attempts;
+mod claims;
 pub mod classify;
 pub mod deep;
 mod differs;

@@ -138,9 +138,9 @@ impl<L: EventLog> Engine<L> {
             "" => None,
             named => Some(AccountId::parse(named).map_err(|_refused| WishError::BadId)?),
         };
-        let path = objects::path(&wish.object_type, &object)
+        let address = objects::address(&wish.object_type, &object)
             .ok_or_else(|| WishError::NoPath(wish.object_type.clone()))?;
-        let reply = objects::retrieve(&self.reader.client, &path, account.as_ref()).await?;
+        let reply = objects::retrieve(&self.reader.client, &address, account.as_ref()).await?;
         let observed_at = reply.sent_at.ok_or(WishError::Undated)?;
         if observed_at <= wish.tied_at.timestamp() {
             return Err(WishError::TooEarly);
