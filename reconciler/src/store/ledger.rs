@@ -184,6 +184,27 @@ pub fn progress(connection: &mut PgConnection, topic: &str) -> QueryResult<BTree
         .collect())
 }
 
+/// Those of these accounts that have disconnected.
+pub fn deauthorized(
+    connection: &mut PgConnection,
+    accounts: &[AccountId],
+) -> QueryResult<Vec<AccountId>> {
+    #[derive(QueryableByName)]
+    struct Gone {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    let ids: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
+    let rows: Vec<Gone> =
+        sql_query("SELECT DISTINCT id FROM accounts WHERE deauthorized AND id = ANY($1)")
+            .bind::<Array<Text>, _>(ids)
+            .load(connection)?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| AccountId::parse(&row.id).ok())
+        .collect())
+}
+
 /// The connected accounts that the ledger has seen, sorted.
 pub fn accounts_seen(connection: &mut PgConnection) -> QueryResult<Vec<AccountId>> {
     #[derive(QueryableByName)]

@@ -49,6 +49,14 @@ pub(super) struct Retrieved {
     seen: Snapshot,
 }
 
+/// What came of retrieving.
+#[derive(Default)]
+pub(super) struct Retrieval {
+    pub(super) objects: Vec<Retrieved>,
+    /// Why an account was left out, the first.
+    pub(super) failed: Option<SweepError>,
+}
+
 /// One object that is not as we believe.
 pub(super) struct Suspect {
     pub(super) object: Retrieved,
@@ -83,21 +91,37 @@ impl Retrieved {
 impl<L: EventLog> Engine<L> {
     /// Retrieves each object, and what decides about its money by its own word: the payment of a
     /// session, the invoice of a subscription, the payments of an invoice.
+    ///
+    /// An account that can't be read stops no other: what failed first is told with the rest.
     pub(super) async fn retrieve_all(
         &self,
         subjects: Vec<Subject>,
-    ) -> Result<Vec<Retrieved>, SweepError> {
-        let mut seen = BTreeSet::new();
+    ) -> Result<Retrieval, SweepError> {
+        let accounts = subjects.iter().map(|one| one.account.clone()).collect();
+        let refusals = self.refusals(accounts).await?;
+        let standing = refusals.values().filter(|refusal| refusal.stands);
+        let mut left_out: BTreeSet<String> = standing.map(|it| it.account.clone()).collect();
+        let (mut seen, mut answered) = (BTreeSet::new(), BTreeSet::new());
+        let mut retrieval = Retrieval::default();
         let mut todo = subjects;
-        let mut retrieved: Vec<Retrieved> = Vec::new();
         todo.reverse();
         while let Some(one) = todo.pop() {
-            if !seen.insert((one.account.clone(), one.object_id.clone())) {
+            let account = one.account.clone();
+            if left_out.contains(&account) || !seen.insert((account.clone(), one.object_id.clone()))
+            {
                 continue;
             }
-            let Some(found) = self.retrieve_one(one).await? else {
-                continue;
+            let found = match self.retrieve_one(one).await {
+                Ok(found) => found,
+                Err(error) if error.is_lost() => return Err(error),
+                Err(error) => {
+                    retrieval.failed = self.left_out(&account, error, retrieval.failed).await?;
+                    left_out.insert(account);
+                    continue;
+                }
             };
+            answered.insert(account);
+            let Some(found) = found else { continue };
             for (kind, id) in found.view.payers(&found.subject.object_type) {
                 todo.push(Subject {
                     object_id: id.to_owned(),
@@ -105,9 +129,35 @@ impl<L: EventLog> Engine<L> {
                     ..found.subject.clone()
                 });
             }
-            retrieved.push(found);
+            retrieval.objects.push(found);
         }
-        Ok(retrieved)
+        for account in answered.intersection(&refusals.into_keys().collect()) {
+            self.lift_refusal(account.clone()).await?;
+        }
+        Ok(retrieval)
+    }
+
+    /// Leaves an account out of this pass. Returns the failure that the pass ends with.
+    async fn left_out(
+        &self,
+        account: &str,
+        error: SweepError,
+        first: Option<SweepError>,
+    ) -> Result<Option<SweepError>, SweepError> {
+        match (AccountId::parse(account), error.refusal()) {
+            (Ok(account), Some(refusal)) => {
+                self.note_refusal(&account, refusal).await?;
+                Ok(first)
+            }
+            (Ok(_) | Err(_), _) => {
+                tracing::warn!(
+                    stripe.account = account,
+                    error = %shared::error::chain(&error),
+                    "an account's objects can't be retrieved"
+                );
+                Ok(first.or(Some(error)))
+            }
+        }
     }
 
     /// `None`: Stripe has no such object, or it can't be read; that booking is looked at later.
@@ -132,26 +182,34 @@ impl<L: EventLog> Engine<L> {
         }
     }
 
-    /// Compares, and puts right what differs, account by account.
+    /// Compares, and puts right what differs, account by account; one that fails stops no other.
     pub(super) async fn look_at(
         &self,
         kind: Kind,
-        retrieved: Vec<Retrieved>,
+        retrieval: Retrieval,
     ) -> Result<Looked, SweepError> {
         let mut by_account: BTreeMap<Option<AccountId>, Vec<Retrieved>> = BTreeMap::new();
-        for one in retrieved {
+        for one in retrieval.objects {
             by_account.entry(one.account.clone()).or_default().push(one);
         }
-        let mut total = Looked::default();
+        let (mut total, mut failed) = (Looked::default(), retrieval.failed);
         for (account, objects) in by_account {
-            let looked = self.look(kind, account.as_ref(), objects).await?;
+            let looked = match self.look(kind, account.as_ref(), objects).await {
+                Ok(looked) => looked,
+                Err(error) if error.is_lost() => return Err(error),
+                Err(error) => {
+                    let account = account.map(|it| it.to_string()).unwrap_or_default();
+                    failed = self.left_out(&account, error, failed).await?;
+                    continue;
+                }
+            };
             total.retrieved += looked.retrieved;
             total.differing += looked.differing;
             total.events += looked.events;
             total.observations += looked.observations;
             total.behind |= looked.behind;
         }
-        Ok(total)
+        failed.map_or(Ok(total), Err)
     }
 
     async fn look(

@@ -22,6 +22,7 @@ pub mod plans;
 mod put_right;
 pub mod quota;
 pub mod refetch;
+mod refused;
 pub mod sample;
 pub mod sender;
 pub mod tail;

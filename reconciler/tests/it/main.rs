@@ -35,4 +35,5 @@ mod standby;
 mod support;
 mod tail;
 mod volume;
+mod waiting;
 mod window;
