@@ -35,7 +35,8 @@ pub struct Waiting {
 
 /// The bookings that have waited, or been held, longer than `age` seconds, and those whose
 /// authorization has lapsed, however short ago: longest waiting first, at most `limit`.
-/// Registrations without any event wait, too. `skip` are those (with their stamps) that were
+/// Registrations without any event wait, too; a booking of too many payments waits for a person,
+/// whom no answer of Stripe's helps. `skip` are those (with their stamps) that were
 /// checked too recently.
 pub fn waiting(
     connection: &mut PgConnection,
@@ -58,6 +59,7 @@ pub fn waiting(
            FROM bookings b \
            WHERE (b.status IN ('pending', 'processing', 'requires_action', 'authorized') \
                OR b.hold IS NOT NULL) \
+             AND b.hold IS DISTINCT FROM 'too_many_payments' \
              AND ((b.status = 'authorized' AND b.authorized_until <= now()) \
                OR ((b.status <> 'authorized' OR b.hold IS NOT NULL OR b.authorized_until IS NULL) \
                  AND b.updated_at < now() - make_interval(secs => $1))) \

@@ -28,6 +28,8 @@ mod official_client;
 mod pending;
 mod plans;
 mod refetch;
+mod refetch_bounds;
+mod refused;
 mod sample;
 mod sender;
 mod shared_budget;

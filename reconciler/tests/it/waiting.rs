@@ -240,3 +240,20 @@ async fn session_leads_to_its_subscription_and_that_to_its_invoice() {
     let looked = first_pass(&rig).await;
     assert_eq!((looked.retrieved, looked.observations), (3, 3));
 }
+
+#[tokio::test]
+async fn booking_of_too_many_payments_waits_for_a_person_and_not_for_stripe() {
+    let rig = Rig::new().await;
+    believe(
+        &rig,
+        "",
+        "B-1",
+        &intent("pi_1", "processing", 1),
+        now() - 500,
+    );
+    booking(&rig, "B-1", "processing", Some("too_many_payments"));
+    rig.stripe.put_object(None, intent("pi_1", "succeeded", 1));
+    assert_eq!(first_pass(&rig).await.retrieved, 0);
+    rig.database.execute("UPDATE bookings SET hold = 'parked'");
+    assert_eq!(first_pass(&rig).await.observations, 1);
+}
