@@ -9,10 +9,10 @@ use diesel::sql_types::{Array, BigInt, Bool, Text};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use shared::ids::AccountId;
 
-/// How long nothing is asked about an account that was refused, in seconds.
+/// Pause after a refusal, in seconds: nothing is asked about the account.
 const PAUSE_S: i64 = 86_400;
 
-/// What Stripe said of an account when it was asked last.
+/// Stripe's last refusal of an account.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct Refusal {
     #[diesel(sql_type = Text)]

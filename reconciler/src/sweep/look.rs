@@ -49,7 +49,7 @@ pub(super) struct Retrieved {
     seen: Snapshot,
 }
 
-/// What came of retrieving.
+/// The objects of one pass, retrieved.
 #[derive(Default)]
 pub(super) struct Retrieval {
     pub(super) objects: Vec<Retrieved>,
@@ -89,8 +89,8 @@ impl Retrieved {
 }
 
 impl<L: EventLog> Engine<L> {
-    /// Retrieves each object, and what decides about its money by its own word: the payment of a
-    /// session, the invoice of a subscription, the payments of an invoice.
+    /// Retrieves each object and the objects that pay it: the payment of a session, the invoice of
+    /// a subscription, the payments of an invoice.
     ///
     /// An account that can't be read stops no other: what failed first is told with the rest.
     pub(super) async fn retrieve_all(

@@ -29,7 +29,7 @@ impl SweepError {
 }
 
 impl<L: EventLog> Engine<L> {
-    /// What Stripe said of these accounts, for those that it refused.
+    /// The refusals of these accounts, for those that Stripe refused.
     pub(super) async fn refusals(
         &self,
         accounts: BTreeSet<String>,
@@ -50,7 +50,7 @@ impl<L: EventLog> Engine<L> {
         Ok(found.into_iter().map(by_account).collect())
     }
 
-    /// What Stripe said of one account, if it refused it.
+    /// The refusal of one account, if Stripe refused it.
     pub(super) async fn refusal(
         &self,
         account: Option<&AccountId>,

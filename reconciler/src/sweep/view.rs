@@ -1,5 +1,4 @@
-//! How old a retrieved object is, which booking and which payers it names, and which object an event
-//! is about.
+//! Reads a retrieved object's age, booking and payers, and the object that an event is about.
 //!
 //! Pure. Deliberately absent: what of it is compared ([`super::differs`]).
 

@@ -1,5 +1,5 @@
-//! Which objects of a waiting booking are looked at, and when: invoices, subscriptions, lapsed
-//! authorizations, objects that belong to it in part or by registration.
+//! Waiting bookings look at their invoices, subscriptions and lapsed authorizations, and at objects
+//! that belong to them in part or by registration.
 
 use std::sync::Arc;
 use std::time::Duration;
