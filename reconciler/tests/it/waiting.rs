@@ -190,8 +190,10 @@ async fn account_that_has_disconnected_is_not_asked_and_stops_no_other() {
         "INSERT INTO accounts (account, id, deleted, currently_due, past_due, settled, as_of, \
          deauthorized) VALUES ('acct_gone', 'acct_gone', false, '{}', '{}', true, now(), true)",
     );
-    let paid = intent("pi_2", "succeeded", 2);
-    rig.stripe.put_object(Some("acct_2"), paid);
+    for (n, account) in [(1, "acct_gone"), (2, "acct_2")] {
+        let paid = intent(&format!("pi_{n}"), "succeeded", n);
+        rig.stripe.put_object(Some(account), paid);
+    }
     let looked = first_pass(&rig).await;
     assert_eq!((looked.retrieved, looked.observations), (1, 1));
 }
