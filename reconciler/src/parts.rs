@@ -125,7 +125,7 @@ pub async fn engine(
     })
 }
 
-/// The accounts to sweep, our own (`None`) first.
+/// The accounts to sweep, our own (`None`) first; without those that have disconnected.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -137,7 +137,12 @@ pub async fn accounts(
         Accounts::Listed(accounts) => accounts.clone(),
         Accounts::Seen => store.run("accounts_seen", ledger::accounts_seen).await?,
     };
-    Ok(std::iter::once(None)
-        .chain(connected.into_iter().map(Some))
-        .collect())
+    let asked = connected.clone();
+    let gone = store
+        .run("accounts_gone", move |connection| {
+            ledger::deauthorized(connection, &asked)
+        })
+        .await?;
+    let connected = connected.into_iter().filter(|it| !gone.contains(it));
+    Ok(std::iter::once(None).chain(connected.map(Some)).collect())
 }

@@ -1,7 +1,7 @@
 //! Bookings that wait for money or are held, and the objects they hang on.
 
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Double, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Double, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use shared::windows::Window;
 
@@ -21,52 +21,120 @@ pub struct Subject {
     pub object_type: String,
 }
 
-/// What to look at of bookings that have waited, or been held, longer than `age` seconds: of those
-/// that wait the payment intents, and the sessions that have none yet, registrations without any
-/// event included; of those that are held every object. Longest waiting first, at most `limit`;
-/// `skip` are booking ids that were looked at too recently.
-///
-/// An object whose observation is parked is left out: another would fail as that one did.
+/// One booking that has waited, or has been held, too long.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct Waiting {
+    #[diesel(sql_type = Text)]
+    pub id: String,
+    /// Another one as soon as the booking changes or its authorization lapses.
+    #[diesel(sql_type = BigInt)]
+    pub stamp: i64,
+    #[diesel(sql_type = Bool)]
+    pub held: bool,
+}
+
+/// The bookings that have waited, or been held, longer than `age` seconds, and those whose
+/// authorization has lapsed, however short ago: longest waiting first, at most `limit`.
+/// Registrations without any event wait, too; a booking of too many payments waits for a person,
+/// whom no answer of Stripe's helps. `skip` are those (with their stamps) that were
+/// checked too recently.
 pub fn waiting(
     connection: &mut PgConnection,
     age: f64,
-    skip: &[String],
+    skip: &[(String, i64)],
     limit: i64,
-) -> QueryResult<Vec<Subject>> {
+) -> QueryResult<Vec<Waiting>> {
+    let (ids, stamps): (Vec<&str>, Vec<i64>) =
+        skip.iter().map(|(id, stamp)| (id.as_str(), *stamp)).unzip();
     sql_query(
-        "WITH late AS ( \
-           SELECT b.id, b.updated_at AS since, b.hold IS NOT NULL AS held FROM bookings b \
-           WHERE (b.status IN ('pending', 'processing', 'requires_action') OR b.hold IS NOT NULL) \
-             AND b.updated_at < now() - make_interval(secs => $1) AND b.id <> ALL($2) \
-           UNION ALL \
-           SELECT r.booking_id, r.registered_at, false FROM registrations r \
-           WHERE r.registered_at < now() - make_interval(secs => $1) \
-             AND r.booking_id <> ALL($2) \
-             AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.id = r.booking_id) \
-         ), candidates AS ( \
-           SELECT l.id AS booking_id, l.since, o.account, o.id AS object_id, o.type AS object_type \
-           FROM late l JOIN objects o ON o.booking_id = l.id \
-           WHERE l.held OR o.type IN ('payment_intent', 'checkout.session') \
-           UNION \
-           SELECT l.id, l.since, coalesce(r.account, ''), r.payment_intent_id, 'payment_intent' \
-           FROM late l JOIN registrations r ON r.booking_id = l.id \
-           WHERE r.payment_intent_id IS NOT NULL \
+        // Bounds: `late` repeats the predicate of the index bookings_waiting, which holds only what
+        // waits and is in the order that is wanted, so that settled bookings cost nothing and the
+        // scan ends at the limit. A registration that the processor has folded has a booking's
+        // row, so the index registrations_not_folded holds all that `unfolded` can find.
+        "WITH skipped AS ( \
+           SELECT * FROM unnest($2, $3) AS s (id, stamp) \
+         ), late AS ( \
+           SELECT b.id, b.updated_at AS since, b.hold IS NOT NULL AS held, \
+             2 * b.version + coalesce(b.authorized_until <= now(), false)::int AS stamp \
+           FROM bookings b \
+           WHERE (b.status IN ('pending', 'processing', 'requires_action', 'authorized') \
+               OR b.hold IS NOT NULL) \
+             AND b.hold IS DISTINCT FROM 'too_many_payments' \
+             AND ((b.status = 'authorized' AND b.authorized_until <= now()) \
+               OR ((b.status <> 'authorized' OR b.hold IS NOT NULL OR b.authorized_until IS NULL) \
+                 AND b.updated_at < now() - make_interval(secs => $1))) \
+             AND NOT EXISTS (SELECT FROM skipped s WHERE s.id = b.id \
+               AND s.stamp = 2 * b.version + coalesce(b.authorized_until <= now(), false)::int) \
+           ORDER BY b.updated_at LIMIT $4 \
+         ), unfolded AS ( \
+           SELECT r.booking_id AS id, r.registered_at AS since, false AS held, 0::bigint AS stamp \
+           FROM registrations r \
+           WHERE r.folded_at IS NULL AND r.registered_at < now() - make_interval(secs => $1) \
+             AND NOT EXISTS (SELECT FROM skipped s WHERE s.id = r.booking_id AND s.stamp = 0) \
+             AND NOT EXISTS (SELECT FROM bookings b WHERE b.id = r.booking_id) \
+           ORDER BY r.registered_at LIMIT $4 \
          ) \
-         SELECT c.booking_id, c.account, c.object_id, c.object_type FROM candidates c \
-         WHERE NOT EXISTS ( \
-           SELECT 1 FROM events e WHERE e.object_id = c.object_id \
-             AND coalesce(e.account, '') = c.account \
-             AND e.record_kind = 'observation' AND e.disposition = 'parked') \
-         ORDER BY c.since, c.booking_id, c.object_id LIMIT $3",
+         SELECT w.id, w.stamp, w.held \
+         FROM (SELECT * FROM late UNION ALL SELECT * FROM unfolded) w \
+         ORDER BY w.since, w.id LIMIT $4",
     )
     .bind::<Double, _>(age)
-    .bind::<Array<Text>, _>(skip)
+    .bind::<Array<Text>, _>(ids)
+    .bind::<Array<BigInt>, _>(stamps)
+    .bind::<BigInt, _>(limit)
+    .load(connection)
+}
+
+/// The objects of these bookings that decide what they wait for: payment intents, sessions,
+/// invoices and subscriptions, and charges that are payments themselves; of a held booking every
+/// object. In the order of the bookings, at most `limit`.
+///
+/// An object whose observation is parked is left out: another would fail as that one did. An
+/// account that has disconnected is not asked.
+pub fn subjects(
+    connection: &mut PgConnection,
+    bookings: &[Waiting],
+    limit: i64,
+) -> QueryResult<Vec<Subject>> {
+    let ids: Vec<&str> = bookings.iter().map(|it| it.id.as_str()).collect();
+    let held: Vec<bool> = bookings.iter().map(|it| it.held).collect();
+    sql_query(
+        // Bounds: at most `limit` bookings come in, and each way to an object begins at their ids:
+        // objects_by_booking, object_shares_by_booking (whose predicate is repeated for the
+        // planner) and the unique booking of registered_intents.
+        "WITH late AS ( \
+           SELECT * FROM unnest($1, $2) WITH ORDINALITY AS l (id, held, nth) \
+         ), named AS ( \
+           SELECT l.nth, l.id AS booking_id, o.account, o.id AS object_id, o.type AS object_type \
+           FROM late l JOIN objects o ON o.booking_id = l.id \
+           WHERE l.held OR o.type IN ( \
+             'payment_intent', 'checkout.session', 'invoice', 'subscription') \
+           UNION \
+           SELECT l.nth, l.id, o.account, o.id, o.type \
+           FROM late l JOIN object_shares s ON s.booking_id = l.id AND s.booking_id <> '' \
+             JOIN objects o ON o.account = s.account AND o.id = s.object_id \
+           UNION \
+           SELECT l.nth, l.id, coalesce(r.account, ''), i.payment_intent_id, 'payment_intent' \
+           FROM late l JOIN registered_intents i ON i.booking_id = l.id \
+             LEFT JOIN registrations r ON r.booking_id = l.id \
+         ) \
+         SELECT n.booking_id, n.account, n.object_id, n.object_type FROM named n \
+         WHERE NOT EXISTS ( \
+             SELECT FROM events e WHERE e.object_id = n.object_id \
+               AND coalesce(e.account, '') = n.account \
+               AND e.record_kind = 'observation' AND e.disposition = 'parked') \
+           AND NOT EXISTS (SELECT FROM accounts a WHERE a.id = n.account AND a.deauthorized) \
+         ORDER BY n.nth, n.account, n.object_id LIMIT $3",
+    )
+    .bind::<Array<Text>, _>(ids)
+    .bind::<Array<Bool>, _>(held)
     .bind::<BigInt, _>(limit)
     .load(connection)
 }
 
 /// The bookings with events in the window whose row is not what their last transition left: changed
-/// by something else than the processor, or in part. Sorted.
+/// by something else than the processor, or in part. A transition of before the newer amounts
+/// lacks them: absent counts as 0. Sorted.
 pub fn differing_from_history(
     connection: &mut PgConnection,
     window: Window,
@@ -91,6 +159,16 @@ pub fn differing_from_history(
              OR t.after ->> 'currency' IS DISTINCT FROM b.currency \
              OR (t.after ->> 'amount_paid')::bigint IS DISTINCT FROM b.amount_paid \
              OR (t.after ->> 'amount_refunded')::bigint IS DISTINCT FROM b.amount_refunded \
+             OR coalesce((t.after ->> 'amount_authorized')::bigint, 0) <> b.amount_authorized \
+             OR coalesce((t.after ->> 'amount_in_flight')::bigint, 0) <> b.amount_in_flight \
+             OR coalesce((t.after ->> 'amount_settled_elsewhere')::bigint, 0) <> b.amount_settled_elsewhere \
+             OR coalesce((t.after ->> 'amount_from_balance')::bigint, 0) <> b.amount_from_balance \
+             OR coalesce((t.after ->> 'amount_credited')::bigint, 0) <> b.amount_credited \
+             OR coalesce((t.after ->> 'amount_refund_pending_action')::bigint, 0) <> b.amount_refund_pending_action \
+             OR coalesce((t.after ->> 'amount_disputed')::bigint, 0) <> b.amount_disputed \
+             OR coalesce((t.after ->> 'amount_lost')::bigint, 0) <> b.amount_lost \
+             OR coalesce((t.after ->> 'amount_net')::bigint, 0) <> b.amount_net \
+             OR coalesce((t.after ->> 'payments')::bigint, 0) <> b.payments \
              OR t.after ->> 'hold' IS DISTINCT FROM b.hold) \
          ORDER BY b.id",
     )

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use shared::diffs::{Disposition, LedgerRow};
+use shared::folding::graph::Key;
 use shared::ids::{AccountId, EventId};
 use shared::windows::Window;
 
@@ -113,6 +114,57 @@ pub fn rows_by_id(connection: &mut PgConnection, ids: &[EventId]) -> QueryResult
     Ok(rows.into_iter().filter_map(Row::read).collect())
 }
 
+/// The latest snapshot of an object in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest {
+    /// false: the payload is an event, and the object is in it.
+    pub is_observation: bool,
+    /// As Stripe sent it.
+    pub payload: Vec<u8>,
+}
+
+/// The latest snapshot of each of these objects, for those that have one. Dead letters told nothing;
+/// a parked one will.
+pub fn latest(connection: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<(Key, Latest)>> {
+    #[derive(QueryableByName)]
+    struct Snapshot {
+        #[diesel(sql_type = Text)]
+        account: String,
+        #[diesel(sql_type = Text)]
+        id: String,
+        #[diesel(sql_type = Bool)]
+        is_observation: bool,
+        #[diesel(sql_type = Binary)]
+        payload: Vec<u8>,
+    }
+    let accounts: Vec<&str> = keys.iter().map(|key| key.account.as_str()).collect();
+    let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
+    let rows: Vec<Snapshot> = sql_query(
+        // Each object's rows are read from their latest end by events_by_object.
+        "SELECT k.account, k.id, e.record_kind = 'observation' AS is_observation, e.payload \
+         FROM unnest($1, $2) AS k (account, id) CROSS JOIN LATERAL ( \
+           SELECT e.record_kind, e.payload FROM events e \
+           WHERE e.object_id = k.id AND coalesce(e.account, '') = k.account \
+             AND e.record_kind IN ('event', 'observation') AND e.disposition <> 'dead' \
+           ORDER BY e.created DESC LIMIT 1) e",
+    )
+    .bind::<Array<Text>, _>(accounts)
+    .bind::<Array<Text>, _>(ids)
+    .load(connection)?;
+    let read = |row: Snapshot| {
+        let key = Key {
+            account: row.account,
+            id: row.id,
+        };
+        let latest = Latest {
+            is_observation: row.is_observation,
+            payload: row.payload,
+        };
+        (key, latest)
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
 /// `next_offset` of each partition of `topic` that has one.
 pub fn progress(connection: &mut PgConnection, topic: &str) -> QueryResult<BTreeMap<i32, i64>> {
     #[derive(QueryableByName)]
@@ -129,6 +181,27 @@ pub fn progress(connection: &mut PgConnection, topic: &str) -> QueryResult<BTree
     Ok(rows
         .into_iter()
         .map(|row| (row.partition, row.next_offset))
+        .collect())
+}
+
+/// Those of these accounts that have disconnected.
+pub fn deauthorized(
+    connection: &mut PgConnection,
+    accounts: &[AccountId],
+) -> QueryResult<Vec<AccountId>> {
+    #[derive(QueryableByName)]
+    struct Gone {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    let ids: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
+    let rows: Vec<Gone> =
+        sql_query("SELECT DISTINCT id FROM accounts WHERE deauthorized AND id = ANY($1)")
+            .bind::<Array<Text>, _>(ids)
+            .load(connection)?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| AccountId::parse(&row.id).ok())
         .collect())
 }
 

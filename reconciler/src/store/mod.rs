@@ -16,6 +16,7 @@ pub mod holes;
 pub mod ledger;
 pub mod plans;
 pub mod refetches;
+pub mod refusals;
 pub mod samples;
 pub mod sender;
 pub mod sweeps;

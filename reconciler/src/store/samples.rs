@@ -13,7 +13,8 @@ const POOL: f64 = 5_000.0;
 /// Which bookings may be drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
-    /// Those that neither wait nor are held.
+    /// Those that neither wait nor are held; one that is authorized is looked at only when its
+    /// authorization lapses, so until then it may be drawn.
     Settled,
     /// All that show anything.
     All,
@@ -63,15 +64,26 @@ fn percent(rows: f64) -> f64 {
     }
 }
 
-/// The objects of these bookings that were told anything, at most `limit`.
+/// The objects of these bookings that were told anything, and those that belong to them in part; of
+/// accounts that have disconnected none. At most `limit`.
 pub fn objects(
     connection: &mut PgConnection,
     bookings: &[String],
     limit: i64,
 ) -> QueryResult<Vec<Subject>> {
     sql_query(
-        "SELECT booking_id, account, id AS object_id, type AS object_type FROM objects \
-         WHERE booking_id = ANY($1) AND version > 0 ORDER BY booking_id, account, id LIMIT $2",
+        // Both ways begin at the bookings drawn: objects_by_booking, object_shares_by_booking.
+        "WITH held AS ( \
+           SELECT o.booking_id, o.account, o.id, o.type FROM objects o \
+           WHERE o.booking_id = ANY($1) AND o.version > 0 \
+           UNION \
+           SELECT s.booking_id, o.account, o.id, o.type \
+           FROM object_shares s JOIN objects o ON o.account = s.account AND o.id = s.object_id \
+           WHERE s.booking_id = ANY($1) AND s.booking_id <> '' AND o.version > 0 \
+         ) \
+         SELECT h.booking_id, h.account, h.id AS object_id, h.type AS object_type FROM held h \
+         WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.id = h.account AND a.deauthorized) \
+         ORDER BY h.booking_id, h.account, h.id LIMIT $2",
     )
     .bind::<Array<Text>, _>(bookings)
     .bind::<BigInt, _>(limit)

@@ -53,6 +53,36 @@ impl StripeError {
         }
     }
 
+    /// Stripe does not let us read this connected account any more: it has disconnected, or we never
+    /// had access. A key that lacks a permission is another matter: every account would be refused
+    /// for it, and it is put right on our side.
+    ///
+    /// Source: <https://docs.stripe.com/error-codes>, `account_invalid`; the words are those of a
+    /// revoked access.
+    pub fn is_account_refused(&self) -> bool {
+        match self {
+            Self::Refused {
+                status,
+                kind,
+                message,
+                ..
+            } => {
+                let words = message.to_ascii_lowercase();
+                let is_ours = kind.starts_with("more_permissions_required")
+                    || words.contains("required permissions");
+                let is_theirs = kind == "account_invalid"
+                    || words.contains("application access may have been revoked");
+                is_theirs || (*status == 403 && !is_ours)
+            }
+            Self::TooLarge { .. }
+            | Self::Unreachable(_)
+            | Self::Unreadable { .. }
+            | Self::Walk(_)
+            | Self::Budget(_)
+            | Self::Request(_) => false,
+        }
+    }
+
     /// The cursor of a list lies behind Stripe's 30 days.
     ///
     /// Stripe publishes no code for it, only words ("aged out of our retention policy", seen by
@@ -86,6 +116,46 @@ impl StripeError {
             Self::Walk(_) => "walk",
             Self::Budget(_) => "budget",
             Self::Request(_) => "request",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, kind: &str, message: &str) -> StripeError {
+        StripeError::Refused {
+            status,
+            kind: kind.to_owned(),
+            message: message.to_owned(),
+            request_id: None,
+        }
+    }
+
+    #[test]
+    fn account_that_is_gone_is_told_from_a_key_that_lacks_a_permission() {
+        let revoked = "The provided key does not have access to account 'acct_1' (or that account \
+                       does not exist). Application access may have been revoked.";
+        for gone in [
+            refused(403, "account_invalid", revoked),
+            refused(401, "invalid_request_error", revoked),
+            refused(403, "permission_error", "no"),
+        ] {
+            assert!(gone.is_account_refused(), "{gone}");
+        }
+        for other in [
+            refused(403, "more_permissions_required", "no"),
+            refused(
+                403,
+                "invalid_request_error",
+                "does not have the required permissions",
+            ),
+            refused(404, "resource_missing", "No such payment_intent"),
+            refused(429, "lock_timeout", ""),
+            StripeError::TooLarge { limit: 1 },
+        ] {
+            assert!(!other.is_account_refused(), "{other}");
         }
     }
 }

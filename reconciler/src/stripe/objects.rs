@@ -1,5 +1,8 @@
 //! Where one object of each kind is retrieved.
 //!
+//! Invariant: an invoice is always retrieved with its payments: their complete list is the evidence
+//! of a settlement outside Stripe, and no event holds it.
+//!
 //! Deliberately absent: objects without a path of their own (a balance, a preview of an invoice).
 
 use shared::ids::{AccountId, ObjectId};
@@ -7,9 +10,18 @@ use shared::ids::{AccountId, ObjectId};
 use super::client::{Client, Reply};
 use super::error::StripeError;
 
-/// The path of one object, by the name in its `object` field; `None` for a kind that can't be
+/// The place of one object in Stripe's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    path: String,
+    /// Lists within the object that are left out unless they are asked for. Source:
+    /// <https://docs.stripe.com/api/expanding_objects>.
+    expanded: &'static [&'static str],
+}
+
+/// The address of one object, by the name in its `object` field; `None` for a kind that can't be
 /// retrieved by its id. Source: <https://docs.stripe.com/api>, "Retrieve" of each object.
-pub fn path(kind: &str, id: &ObjectId) -> Option<String> {
+pub fn address(kind: &str, id: &ObjectId) -> Option<Address> {
     // A dot alone means another place in a path.
     if id.as_str().chars().all(|c| c == '.') {
         return None;
@@ -45,19 +57,31 @@ pub fn path(kind: &str, id: &ObjectId) -> Option<String> {
         "event" => "events",
         _ => return None,
     };
-    Some(format!("/v1/{collection}/{id}"))
+    let expanded: &[&str] = match kind {
+        "invoice" => &["payments"],
+        _ => &[],
+    };
+    Some(Address {
+        path: format!("/v1/{collection}/{id}"),
+        expanded,
+    })
 }
 
-/// Retrieves the object at a path from [`path`], of a connected account or our own.
+/// Retrieves the object at an address, of a connected account or our own.
 ///
 /// # Errors
 /// [`StripeError`]; `is_permanent` tells an object that is gone from a passing trouble.
 pub async fn retrieve(
     client: &Client,
-    path: &str,
+    address: &Address,
     account: Option<&AccountId>,
 ) -> Result<Reply, StripeError> {
-    client.get(path, &[], account).await
+    let query: Vec<(&str, String)> = address
+        .expanded
+        .iter()
+        .map(|list| ("expand[]", (*list).to_owned()))
+        .collect();
+    client.get(&address.path, &query, account).await
 }
 
 #[cfg(test)]
@@ -66,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_that_makes_a_booking_has_a_path() {
+    fn each_kind_that_makes_a_booking_has_an_address() {
         let id = ObjectId::parse("x_1").unwrap();
         for kind in [
             "payment_intent",
@@ -74,10 +98,21 @@ mod tests {
             "refund",
             "dispute",
             "checkout.session",
+            "subscription",
         ] {
-            assert!(path(kind, &id).unwrap().ends_with("/x_1"), "{kind}");
+            let found = address(kind, &id).unwrap();
+            assert!(found.path.ends_with("/x_1"), "{kind}");
+            assert!(found.expanded.is_empty(), "{kind}");
         }
-        assert_eq!(path("balance", &id), None);
-        assert_eq!(path("../charge", &id), None);
+        assert_eq!(address("balance", &id), None);
+        assert_eq!(address("../charge", &id), None);
+    }
+
+    #[test]
+    fn invoice_is_retrieved_with_its_payments() {
+        let id = ObjectId::parse("in_1").unwrap();
+        let found = address("invoice", &id).unwrap();
+        assert_eq!(found.path, "/v1/invoices/in_1");
+        assert_eq!(found.expanded, ["payments"]);
     }
 }

@@ -4,13 +4,15 @@
 //! read, joined and judged by the rules that it folds by. The evidence names fields; it holds
 //! statuses, amounts and flags, and nothing of a person.
 //!
-//! Deliberately absent: links and claims. They are only ever added, by the same observation.
+//! Deliberately absent: links, which are only ever added, by the same observation; finding out whether
+//! a claim is new ([`super::claims`]).
 
 use serde_json::{Value, json};
 use shared::db::objects::StoredObject;
 use shared::folding::change::{Change, fields};
 use shared::folding::{Columns, ObjectState, Snapshot};
 
+use super::claims::NewClaim;
 use crate::evidence::{Gap, Verdict};
 
 /// Fields whose values may be shown.
@@ -22,6 +24,10 @@ const SHOWN: &[&str] = &[
     "amount_received",
     "amount_captured",
     "amount_refunded",
+    "amount_capturable",
+    "amount_due",
+    "amount_remaining",
+    "amount_overpaid",
     "currency",
     "captured",
     "disputed",
@@ -29,7 +35,7 @@ const SHOWN: &[&str] = &[
 ];
 
 /// What would change.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Difference {
     /// Sorted; `object` alone for one that we were never told anything of.
     pub(super) fields: Vec<String>,
@@ -62,6 +68,24 @@ pub(super) fn difference(stored: Option<&StoredObject>, seen: &Snapshot) -> Opti
         fields: names,
         values: values(&changes),
     })
+}
+
+/// The same, with the booking that the object names by now.
+pub(super) fn with_claim(
+    difference: Option<Difference>,
+    claim: Option<NewClaim>,
+) -> Option<Difference> {
+    let Some(claim) = claim else {
+        return difference;
+    };
+    let mut whole = difference.unwrap_or_default();
+    let field = "booking_id".to_owned();
+    whole
+        .values
+        .insert(field.clone(), json!([claim.held, claim.claimed]));
+    whole.fields.push(field);
+    whole.fields.sort_unstable();
+    Some(whole)
 }
 
 /// The name of what changes; for details the names within them.
@@ -180,6 +204,23 @@ mod tests {
         row.columns.amount = Some(7);
         let found = difference(Some(&row), &seen(9, &json!({}))).unwrap();
         assert_eq!(found.fields, ["amount"]);
+    }
+
+    #[test]
+    fn new_claim_is_a_difference_by_itself_and_beside_others() {
+        let claim = Some(NewClaim {
+            held: Some("B-1".to_owned()),
+            claimed: "B-2".to_owned(),
+        });
+        let alone = with_claim(None, claim.clone()).unwrap();
+        assert_eq!(alone.fields, ["booking_id"]);
+        let evidence = alone.verdict().evidence.to_string();
+        assert!(evidence.contains(r#""booking_id":["B-1","B-2"]"#));
+        let row = stored(seen(1, &json!({})));
+        let other = difference(Some(&row), &seen(9, &json!({"status": "canceled"})));
+        let fields = with_claim(other, claim).unwrap().fields;
+        assert_eq!(fields, ["booking_id", "status"]);
+        assert_eq!(with_claim(None, None), None);
     }
 
     #[test]

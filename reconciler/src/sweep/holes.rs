@@ -1,7 +1,8 @@
 //! Sweeps what the log has lost: for each hole, the span in which what it held was created.
 //!
 //! Invariant: a hole is marked as swept only after every account's sweep of its span is done; one
-//! that breaks off is swept again. The seconds are Stripe's, cut to what it still lists.
+//! that breaks off is swept again. An account that Stripe refuses keeps no hole open: when it answers
+//! again, its deep sweep covers the span. The seconds are Stripe's, cut to what it still lists.
 
 use shared::ids::AccountId;
 use shared::kafka::producer::EventLog;
@@ -59,12 +60,13 @@ impl<L: EventLog> Engine<L> {
                 let swept = self.sweep(Kind::Hole, account.as_ref(), window, None).await;
                 match swept {
                     Ok(swept) => {
-                        all &= swept.iter().all(Report::is_done);
+                        all &= swept.iter().all(Report::is_done)
+                            || self.is_refused(account.as_ref()).await?;
                         reports.extend(swept);
                     }
                     Err(error) if error.is_lost() => return Err(error),
                     Err(error) => {
-                        all = false;
+                        all &= self.is_refused(account.as_ref()).await?;
                         tracing::warn!(
                             hole = hole.id,
                             account = account.as_ref().map(tracing::field::display),

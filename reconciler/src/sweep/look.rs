@@ -14,7 +14,7 @@ use shared::ids::{AccountId, EventId, ObjectId};
 use shared::kafka::producer::EventLog;
 use shared::windows::{Window, oldest_listed};
 
-use super::differs::{Difference, difference};
+use super::differs::{Difference, difference, with_claim};
 use super::types::groups;
 use super::view::{View, subject};
 use super::{Engine, SweepError};
@@ -45,8 +45,16 @@ pub(super) struct Retrieved {
     pub(super) subject: Subject,
     pub(super) account: Option<AccountId>,
     pub(super) reply: Reply,
-    view: View,
+    pub(super) view: View,
     seen: Snapshot,
+}
+
+/// The objects of one pass, retrieved.
+#[derive(Default)]
+pub(super) struct Retrieval {
+    pub(super) objects: Vec<Retrieved>,
+    /// Why an account was left out, the first.
+    pub(super) failed: Option<SweepError>,
 }
 
 /// One object that is not as we believe.
@@ -72,7 +80,7 @@ impl Retrieved {
         })
     }
 
-    fn key(&self) -> Key {
+    pub(super) fn key(&self) -> Key {
         Key {
             account: self.subject.account.clone(),
             id: self.subject.object_id.clone(),
@@ -81,44 +89,87 @@ impl Retrieved {
 }
 
 impl<L: EventLog> Engine<L> {
-    /// Retrieves each object, and the payment intent that a session names.
+    /// Retrieves each object and the objects that pay it: the payment of a session, the invoice of
+    /// a subscription, the payments of an invoice.
+    ///
+    /// An account that can't be read stops no other: what failed first is told with the rest.
     pub(super) async fn retrieve_all(
         &self,
         subjects: Vec<Subject>,
-    ) -> Result<Vec<Retrieved>, SweepError> {
-        let mut seen = BTreeSet::new();
+    ) -> Result<Retrieval, SweepError> {
+        let accounts = subjects.iter().map(|one| one.account.clone()).collect();
+        let refusals = self.refusals(accounts).await?;
+        let standing = refusals.values().filter(|refusal| refusal.stands);
+        let mut left_out: BTreeSet<String> = standing.map(|it| it.account.clone()).collect();
+        let (mut seen, mut answered) = (BTreeSet::new(), BTreeSet::new());
+        let mut retrieval = Retrieval::default();
         let mut todo = subjects;
-        let mut retrieved: Vec<Retrieved> = Vec::new();
         todo.reverse();
         while let Some(one) = todo.pop() {
-            if !seen.insert((one.account.clone(), one.object_id.clone())) {
+            let account = one.account.clone();
+            if left_out.contains(&account) || !seen.insert((account.clone(), one.object_id.clone()))
+            {
                 continue;
             }
-            let Some(found) = self.retrieve_one(one).await? else {
-                continue;
+            let found = match self.retrieve_one(one).await {
+                Ok(found) => found,
+                Err(error) if error.is_lost() => return Err(error),
+                Err(error) => {
+                    retrieval.failed = self.left_out(&account, error, retrieval.failed).await?;
+                    left_out.insert(account);
+                    continue;
+                }
             };
-            if let Some(intent) = &found.view.payment_intent {
+            answered.insert(account);
+            let Some(found) = found else { continue };
+            for (kind, id) in found.view.payers(&found.subject.object_type) {
                 todo.push(Subject {
-                    object_id: intent.id().to_owned(),
-                    object_type: "payment_intent".to_owned(),
+                    object_id: id.to_owned(),
+                    object_type: kind.to_owned(),
                     ..found.subject.clone()
                 });
             }
-            retrieved.push(found);
+            retrieval.objects.push(found);
         }
-        Ok(retrieved)
+        for account in answered.intersection(&refusals.into_keys().collect()) {
+            self.lift_refusal(account.clone()).await?;
+        }
+        Ok(retrieval)
+    }
+
+    /// Leaves an account out of this pass. Returns the failure that the pass ends with.
+    async fn left_out(
+        &self,
+        account: &str,
+        error: SweepError,
+        first: Option<SweepError>,
+    ) -> Result<Option<SweepError>, SweepError> {
+        match (AccountId::parse(account), error.refusal()) {
+            (Ok(account), Some(refusal)) => {
+                self.note_refusal(&account, refusal).await?;
+                Ok(first)
+            }
+            (Ok(_) | Err(_), _) => {
+                tracing::warn!(
+                    stripe.account = account,
+                    error = %shared::error::chain(&error),
+                    "an account's objects can't be retrieved"
+                );
+                Ok(first.or(Some(error)))
+            }
+        }
     }
 
     /// `None`: Stripe has no such object, or it can't be read; that booking is looked at later.
     async fn retrieve_one(&self, subject: Subject) -> Result<Option<Retrieved>, SweepError> {
         let account = AccountId::parse(&subject.account).ok();
-        let path = ObjectId::parse(&subject.object_id)
+        let address = ObjectId::parse(&subject.object_id)
             .ok()
-            .and_then(|id| objects::path(&subject.object_type, &id));
-        let Some(path) = path else {
+            .and_then(|id| objects::address(&subject.object_type, &id));
+        let Some(address) = address else {
             return Ok(None);
         };
-        match objects::retrieve(&self.reader.client, &path, account.as_ref()).await {
+        match objects::retrieve(&self.reader.client, &address, account.as_ref()).await {
             Ok(reply) => Ok(Retrieved::read(subject, account, reply)),
             Err(error) if error.is_permanent() => {
                 tracing::warn!(
@@ -131,26 +182,34 @@ impl<L: EventLog> Engine<L> {
         }
     }
 
-    /// Compares, and puts right what differs, account by account.
+    /// Compares, and puts right what differs, account by account; one that fails stops no other.
     pub(super) async fn look_at(
         &self,
         kind: Kind,
-        retrieved: Vec<Retrieved>,
+        retrieval: Retrieval,
     ) -> Result<Looked, SweepError> {
         let mut by_account: BTreeMap<Option<AccountId>, Vec<Retrieved>> = BTreeMap::new();
-        for one in retrieved {
+        for one in retrieval.objects {
             by_account.entry(one.account.clone()).or_default().push(one);
         }
-        let mut total = Looked::default();
+        let (mut total, mut failed) = (Looked::default(), retrieval.failed);
         for (account, objects) in by_account {
-            let looked = self.look(kind, account.as_ref(), objects).await?;
+            let looked = match self.look(kind, account.as_ref(), objects).await {
+                Ok(looked) => looked,
+                Err(error) if error.is_lost() => return Err(error),
+                Err(error) => {
+                    let account = account.map(|it| it.to_string()).unwrap_or_default();
+                    failed = self.left_out(&account, error, failed).await?;
+                    continue;
+                }
+            };
             total.retrieved += looked.retrieved;
             total.differing += looked.differing;
             total.events += looked.events;
             total.observations += looked.observations;
             total.behind |= looked.behind;
         }
-        Ok(total)
+        failed.map_or(Ok(total), Err)
     }
 
     async fn look(
@@ -197,10 +256,13 @@ impl<L: EventLog> Engine<L> {
                 shared::db::objects::stored(connection, &keys)
             })
             .await?;
+        let mut claims = self.new_claims(&retrieved, &stored).await?;
         Ok(retrieved
             .into_iter()
             .filter_map(|object| {
-                let difference = difference(stored.get(&object.key()), &object.seen)?;
+                let key = object.key();
+                let changed = difference(stored.get(&key), &object.seen);
+                let difference = with_claim(changed, claims.remove(&key))?;
                 Some(Suspect { object, difference })
             })
             .collect())

@@ -7,6 +7,7 @@
 //! Deliberately absent: when they run (see [`crate::service`]).
 
 pub mod attempts;
+mod claims;
 pub mod classify;
 pub mod deep;
 mod differs;
@@ -21,6 +22,7 @@ pub mod plans;
 mod put_right;
 pub mod quota;
 pub mod refetch;
+mod refused;
 pub mod sample;
 pub mod sender;
 pub mod tail;

@@ -1,11 +1,12 @@
 //! The refetches that the processor asks for: retrieve one object, publish what Stripe answered.
 //!
-//! Invariants: one call answers all wishes about one object that are due; a wish is done only when the log acknowledged its
-//! observation; an answer that is too early to decide the tie is not published but asked for
+//! Invariants: one call answers all wishes about one object that its answer is late enough for; a wish
+//! is done only when the log acknowledged its observation; an answer that is too early to decide the tie is not published but asked for
 //! again; what can never succeed is marked so with its reason.
 //!
 //! Deliberately absent: the barrier. An observation is dated, so a backlog can't make it wrong.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared::clock::{Clock, SystemClock};
@@ -15,7 +16,8 @@ use shared::kafka::producer::{AppendError, EventLog};
 
 use super::{Engine, SweepError};
 use crate::publish;
-use crate::store::refetches::{self, Refetch};
+use crate::store::refetches::{self, Answer, Refetch};
+use crate::store::refusals;
 use crate::stripe::{StripeError, objects};
 
 /// Wishes taken at once.
@@ -30,6 +32,15 @@ pub struct Refetched {
     pub done: usize,
     pub later: usize,
     pub failed: usize,
+}
+
+/// Whether Stripe let us ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// The wishes are marked, whatever came of them.
+    Answered,
+    /// It refused the account: all wishes about it have failed.
+    Refused,
 }
 
 /// Why one wish was not carried out.
@@ -59,6 +70,19 @@ impl WishError {
             Self::Malformed(_) | Self::Undated | Self::TooEarly | Self::Append(_) => false,
         }
     }
+
+    /// Stripe's word, where it refused the account itself.
+    fn refusal(&self) -> Option<&StripeError> {
+        match self {
+            Self::Stripe(error) => Some(error).filter(|error| error.is_account_refused()),
+            Self::NoPath(_)
+            | Self::BadId
+            | Self::Malformed(_)
+            | Self::Undated
+            | Self::TooEarly
+            | Self::Append(_) => None,
+        }
+    }
 }
 
 impl<L: EventLog> Engine<L> {
@@ -67,80 +91,110 @@ impl<L: EventLog> Engine<L> {
     /// # Errors
     /// [`SweepError::Store`]; wishes not marked are carried out again, which changes nothing.
     pub async fn refetch(&self) -> Result<Refetched, SweepError> {
-        let mut due = self
-            .reader
-            .store
-            .run("refetches_due", |connection| {
-                refetches::due(connection, BATCH)
-            })
-            .await?;
-        let mut figures = Refetched::default();
-        if due.is_empty() {
-            return Ok(figures);
-        }
         // The second in doubt is Stripe's, and so is the clock that tells whether it has passed,
         // where it is known: no call is made for it.
         let known = self.reader.client.known_now();
         let now = known.unwrap_or_else(|| SystemClock.now().timestamp());
         let pause = self.reader.limits.refetch_pause.as_secs().saturating_add(1);
-        let pause = i64::try_from(pause).unwrap_or(i64::MAX);
-        due.retain(|wish| wish.tied_at.timestamp().saturating_add(pause) <= now);
+        let pause = Duration::from_secs(pause).as_secs_f64();
+        let (refused, due) = self
+            .reader
+            .store
+            .run("refetches_due", move |connection| {
+                let refused = refusals::fail_refetches(connection)?;
+                Ok((refused, refetches::due(connection, now, pause, BATCH)?))
+            })
+            .await?;
+        let mut figures = Refetched {
+            failed: refused,
+            ..Refetched::default()
+        };
+        // Of an account that refuses us in this pass the others have failed with the first.
+        let mut gone = BTreeSet::new();
         for wishes in by_object(due) {
-            self.answer(&wishes, &mut figures).await?;
+            let account = wishes.first().map(|wish| wish.account.clone());
+            if account.as_ref().is_some_and(|it| gone.contains(it)) {
+                figures.failed += wishes.len();
+                continue;
+            }
+            if self.answer(&wishes, &mut figures).await? == Asked::Refused {
+                gone.extend(account);
+            }
         }
         Ok(figures)
     }
 
     /// One call for all wishes about one object, and the mark of each.
-    async fn answer(&self, wishes: &[Refetch], figures: &mut Refetched) -> Result<(), SweepError> {
+    async fn answer(
+        &self,
+        wishes: &[Refetch],
+        figures: &mut Refetched,
+    ) -> Result<Asked, SweepError> {
         // The latest second in doubt: an answer that is late enough for it is for all.
         let Some(latest) = wishes.iter().max_by_key(|wish| wish.tied_at) else {
-            return Ok(());
+            return Ok(Asked::Answered);
         };
-        let outcome = self.carry_out(latest).await;
-        let failure = outcome.as_ref().err().map(|error| {
-            let told = shared::error::chain(error);
-            let permanent = error.is_permanent();
-            tracing::warn!(
-                object.id = latest.object_id,
-                permanent,
-                error = told,
-                "refetch failed"
-            );
-            (told, permanent)
-        });
-        for wish in wishes {
-            let (id, attempts) = (wish.id, wish.attempts);
-            let (observation, failure) = (outcome.as_ref().ok().cloned(), failure.clone());
-            match &failure {
-                None => figures.done += 1,
-                Some((_, true)) => figures.failed += 1,
-                Some((_, false)) => figures.later += 1,
+        let error = match self.carry_out(latest).await {
+            Ok(answer) => {
+                figures.done += self.mark_done(wishes.to_vec(), answer).await?;
+                return Ok(Asked::Answered);
             }
-            self.reader
-                .store
-                .run("refetch_mark", move |connection| match failure {
-                    None => refetches::done(connection, id, &observation.unwrap_or_default()),
-                    Some((told, true)) => refetches::failed(connection, id, &told),
-                    Some((told, false)) => {
-                        refetches::later(connection, id, pause_before(attempts), &told)
-                    }
-                })
-                .await?;
+            Err(error) => error,
+        };
+        if let (Ok(account), Some(refusal)) = (AccountId::parse(&latest.account), error.refusal()) {
+            self.note_refusal(&account, refusal).await?;
+            figures.failed += wishes.len();
+            return Ok(Asked::Refused);
         }
-        Ok(())
+        let (told, permanent) = (shared::error::chain(&error), error.is_permanent());
+        tracing::warn!(
+            object.id = latest.object_id,
+            permanent,
+            error = told,
+            "refetch failed"
+        );
+        match permanent {
+            true => figures.failed += wishes.len(),
+            false => figures.later += wishes.len(),
+        }
+        let wishes = wishes.to_vec();
+        self.reader
+            .store
+            .run("refetch_mark", move |connection| {
+                if permanent {
+                    return refetches::failed(connection, &wishes, &told);
+                }
+                for wish in &wishes {
+                    let pause = pause_before(wish.attempts);
+                    refetches::later(connection, wish.id, pause, &told)?;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(Asked::Answered)
     }
 
-    /// Returns the id of the observation that was acknowledged.
-    async fn carry_out(&self, wish: &Refetch) -> Result<String, WishError> {
+    /// Marks what an observation answered; how many wishes that were.
+    async fn mark_done(&self, wishes: Vec<Refetch>, answer: Answer) -> Result<usize, SweepError> {
+        let mark = move |connection: &mut _| {
+            if let Some(wish) = wishes.iter().find(|wish| !wish.account.is_empty()) {
+                refusals::lift(connection, &wish.account)?;
+            }
+            refetches::done(connection, &wishes, &answer)
+        };
+        Ok(self.reader.store.run("refetch_mark", mark).await?)
+    }
+
+    /// Returns the observation that was acknowledged.
+    async fn carry_out(&self, wish: &Refetch) -> Result<Answer, WishError> {
         let object = ObjectId::parse(&wish.object_id).map_err(|_refused| WishError::BadId)?;
         let account = match wish.account.as_str() {
             "" => None,
             named => Some(AccountId::parse(named).map_err(|_refused| WishError::BadId)?),
         };
-        let path = objects::path(&wish.object_type, &object)
+        let address = objects::address(&wish.object_type, &object)
             .ok_or_else(|| WishError::NoPath(wish.object_type.clone()))?;
-        let reply = objects::retrieve(&self.reader.client, &path, account.as_ref()).await?;
+        let reply = objects::retrieve(&self.reader.client, &address, account.as_ref()).await?;
         let observed_at = reply.sent_at.ok_or(WishError::Undated)?;
         if observed_at <= wish.tied_at.timestamp() {
             return Err(WishError::TooEarly);
@@ -155,7 +209,10 @@ impl<L: EventLog> Engine<L> {
         )
         .map_err(WishError::Malformed)?;
         self.publisher.publish(made.record).await?;
-        Ok(made.id)
+        Ok(Answer {
+            id: made.id,
+            observed_at,
+        })
     }
 }
 

@@ -48,9 +48,11 @@ const BILLING: &[&str] = &[
     "invoice.finalized",
     "invoice.updated",
     "invoice.paid",
+    "invoice.payment_succeeded",
     "invoice.payment_failed",
     "invoice.voided",
     "invoice.marked_uncollectible",
+    "invoice.deleted",
     "invoice_payment.paid",
 ];
 

@@ -176,7 +176,7 @@ impl<L: EventLog> Engine<L> {
                 sweeps::begin(connection, kind, owner.as_ref(), window)
             })
             .await?;
-        let outcome = self.swept(sweep, order, left).await;
+        let outcome = self.swept_unless_refused(sweep, order, left).await;
         if let Err(error) = &outcome {
             let told = shared::error::chain(error);
             let failed = move |connection: &mut _| {
@@ -189,7 +189,8 @@ impl<L: EventLog> Engine<L> {
         outcome
     }
 
-    async fn swept(
+    /// Sweeps one window; with what was listed, where it came to a comparison.
+    pub(super) async fn swept(
         &self,
         sweep: i64,
         order: &Order,

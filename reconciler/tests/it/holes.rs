@@ -94,3 +94,24 @@ async fn a_hole_that_can_not_be_swept_holds_up_no_other() {
     assert!(matches!(third, Swept::Done(done, _) if done.id == tried.id));
     assert_eq!(unswept(&rig), 0);
 }
+
+#[tokio::test]
+async fn account_that_stripe_refuses_keeps_no_hole_open() {
+    let rig = Rig::new().await;
+    rig.lose(0, 60);
+    hole(&rig, 20).await;
+    let accounts = ["acct_1"].map(|id| shared::ids::AccountId::parse(id).ok());
+    let engine = rig.engine().await;
+    engine.reader.client.now().await.unwrap();
+    rig.stripe.add_api_fault(testbed::stripe::ApiFault {
+        status: 403,
+        ..testbed::stripe::ApiFault::default()
+    });
+    let [refused] = accounts;
+    let both = [refused, None];
+    let swept = engine.hole(&rig.topic.name, &both, 0).await.unwrap();
+    assert!(matches!(swept, Swept::Done(..)), "{swept:?}");
+    assert_eq!((unswept(&rig), rig.topic.count().await), (0, 1));
+    let told = "SELECT count(*) AS n FROM sweeps WHERE account = 'acct_1' AND outcome = 'failed'";
+    assert_eq!(rig.database.number(told), 1);
+}

@@ -82,6 +82,57 @@ async fn booking_of_a_connected_account_is_compared_in_that_account() {
 }
 
 #[tokio::test]
+async fn claim_that_changed_without_an_event_is_observed() {
+    let rig = Rig::new().await;
+    settled(&rig, "");
+    let mut renamed = intent("pi_1", "succeeded", 1);
+    renamed["metadata"]["booking_id"] = json!("B-2");
+    rig.stripe.put_object(None, renamed);
+    let engine = rig.engine().await;
+    let looked = engine.sample(5).await.unwrap();
+    assert_eq!((looked.differing, looked.observations), (1, 1));
+    assert_eq!(rig.topic.records().await[0].key, "B-2");
+    let claims = "SELECT evidence -> 'believed_and_retrieved' ->> 'booking_id' AS t FROM findings";
+    assert_eq!(rig.database.text(claims).unwrap(), r#"["B-1","B-2"]"#);
+
+    // Folding keeps it under B-1, because a person said so: the ledger knows the claim by now.
+    rig.apply_log().await;
+    rig.database
+        .execute("UPDATE events SET object_id = 'pi_1', object_type = 'payment_intent'");
+    assert_eq!(engine.sample(5).await.unwrap().differing, 0);
+    assert_eq!(rig.topic.count().await, 1);
+}
+
+#[tokio::test]
+async fn metadata_that_was_emptied_is_no_claim() {
+    let rig = Rig::new().await;
+    settled(&rig, "");
+    for blank in [json!({}), json!({"booking_id": " "})] {
+        let mut emptied = intent("pi_1", "succeeded", 1);
+        emptied["metadata"] = blank;
+        rig.stripe.put_object(None, emptied);
+        let looked = rig.engine().await.sample(5).await.unwrap();
+        assert_eq!((looked.retrieved, looked.differing), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn object_that_belongs_to_a_settled_booking_in_part_is_compared() {
+    let rig = Rig::new().await;
+    settled(&rig, "");
+    rig.database.execute(
+        "DELETE FROM objects WHERE id = 'ch_1'; \
+         UPDATE objects SET booking_id = NULL WHERE id = 'pi_1'; \
+         INSERT INTO object_shares (object_id, booking_id, attempt, at, is_finished, is_free, \
+           is_settled, captured, authorized, in_flight, settled_elsewhere, from_balance, credited, \
+           refunded, refund_pending_action, disputed, lost, winners) \
+         VALUES ('pi_1', 'B-1', 'paid', 1, true, false, true, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, '')",
+    );
+    let looked = rig.engine().await.sample(5).await.unwrap();
+    assert_eq!(looked.retrieved, 1);
+}
+
+#[tokio::test]
 async fn waiting_and_held_bookings_are_no_sample() {
     let rig = Rig::new().await;
     settled(&rig, "");

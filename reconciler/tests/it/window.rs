@@ -133,6 +133,35 @@ async fn altered_booking_is_drift() {
     let verified = engine.reader.verify(&[None], last(100)).await.unwrap();
     assert_eq!(verified.bookings, ["B-1"]);
     assert!(verified.has_drift());
+
+    // The newer amounts, which the old transition lacks: absent is 0.
+    rig.database
+        .execute("UPDATE bookings SET amount_paid = 1000");
+    for column in [
+        "amount_authorized",
+        "amount_in_flight",
+        "amount_settled_elsewhere",
+        "amount_from_balance",
+        "amount_credited",
+        "amount_refund_pending_action",
+        "amount_disputed",
+        "amount_lost",
+        "amount_net",
+        "payments",
+    ] {
+        let set = |value: i64| {
+            rig.database
+                .execute(&format!("UPDATE bookings SET {column} = {value}"));
+        };
+        set(1);
+        let verified = engine.reader.verify(&[None], last(100)).await.unwrap();
+        assert_eq!(verified.bookings, ["B-1"], "{column}");
+        rig.database.execute(&format!(
+            "UPDATE booking_transitions SET after = (after::jsonb || '{{\"{column}\": 1}}')::json"
+        ));
+        let verified = engine.reader.verify(&[None], last(100)).await.unwrap();
+        assert!(verified.bookings.is_empty(), "{column}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,1 @@
+DROP INDEX accounts_deauthorized, refetches_pending_of_accounts, refetches_done_by_object;
