@@ -45,7 +45,7 @@ pub fn note(connection: &mut PgConnection, account: &AccountId, error: &str) -> 
     sql_query(
         "INSERT INTO findings (kind, confidence, evidence, account, identity, scope, detail) \
          VALUES ('account_unreadable', 1, json_build_object( \
-             'error', $2, 'refused_at', extract(epoch FROM now())::bigint), \
+             'error', $2, 'refused_at', floor(extract(epoch FROM now()))::bigint), \
            $1, 'account_unreadable:' || $1, 'account:' || $1, \
            'Stripe does not let us read account ' || $1 || ': nothing is asked about it for a day') \
          ON CONFLICT (identity) WHERE identity IS NOT NULL DO UPDATE \
