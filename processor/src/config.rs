@@ -172,7 +172,11 @@ impl ProcessorArgs {
                 accounts: accounts(&self.stripe_allowed_accounts),
             },
             rules: Rules {
-                require_registration: self.require_registration,
+                policy: Policy {
+                    require_registration: self.require_registration,
+                    client_reference: self.booking_from_client_reference,
+                    report_unassigned: self.report_unassigned_money,
+                },
                 max_objects: self.max_tied_objects,
             },
             group: self.consumer_group,

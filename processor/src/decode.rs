@@ -104,6 +104,9 @@ fn event(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Read, Unrea
         .map(ToString::to_string)
         .or_else(|| record.headers.account.clone())
         .unwrap_or_default();
+    let reading = folding::read_event(&decoded);
+    // What it is about may be another object than the one it shows.
+    let about = reading.object.as_ref().map(|(object, _)| object.clone());
     Ok(Read::Item(Box::new(Readable {
         record: placeholder(),
         kind: RowKind::Event,
@@ -112,13 +115,13 @@ fn event(record: &Record, scope: &Scope, sha256: [u8; 32]) -> Result<Read, Unrea
         livemode: envelope.livemode,
         event_type: envelope.event_type.clone(),
         api_version: envelope.api_version.clone(),
-        object: envelope.object.clone(),
+        object: about.or_else(|| envelope.object.clone()),
         thin: matches!(envelope.shape, Shape::Thin),
         snapshot_event: envelope.snapshot_event.as_ref().map(ToString::to_string),
         sha256,
         ignored: envelope.is_unattributable || !scope.covers(envelope.livemode, &account),
         account,
-        reading: folding::read_event(&decoded),
+        reading,
     })))
 }
 

@@ -93,7 +93,8 @@ fn meaning(failure: &Failure) -> Meaning {
     };
     match error {
         ApplyError::ProgressLost => Meaning::ProgressLost,
-        ApplyError::Moved => Meaning::Moved,
+        ApplyError::Moved | ApplyError::Outdated { .. } => Meaning::Moved,
+        ApplyError::CannotUpgrade(_) => Meaning::Fault(Class::Unclassified, "older_rules"),
         ApplyError::Fold(_) => Meaning::Fault(Class::Business, "fold"),
         ApplyError::TooManyObjects { .. } => Meaning::Fault(Class::Business, "too_many_objects"),
         // Written by another version: the data is not to blame.

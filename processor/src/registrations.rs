@@ -4,7 +4,6 @@
 //! It is woken by the notification of `register_booking`, and looks by itself now and then in
 //! case one was missed.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,11 +12,11 @@ use diesel::pg::PgConnection;
 use shared::db::{Limits, run_tx};
 use shared::error::chain;
 
-use crate::apply::fold::{ask_for_ties, reassign_all, refold};
+use crate::apply::inputs::fold_inputs;
+use crate::apply::upgrade::upgrading;
 use crate::apply::world::Cause;
-use crate::apply::{ApplyError, Plan, Rules, Step, load, write_world};
-use crate::store::registrations::{StoredRegistration, concerned, mark_folded, not_folded};
-use shared::folding::graph::{Key, REGISTERED, StoredClaim};
+use crate::apply::{ApplyError, Rules};
+use crate::store::registrations::{mark_folded, not_folded};
 
 /// Name of the transaction, as in `updated_by`.
 const FOLD_REGISTRATIONS: &str = "fold_registrations";
@@ -112,7 +111,7 @@ fn fold_all(
         };
         if round.alone {
             // Moved on before the attempt: if it fails, the next attempt is the next booking's.
-            round.after.clone_from(&first.booking_id);
+            round.after.clone_from(first);
         }
         match fold_registrations(conn, rules, &rows) {
             // An event of one of these bookings was faster than our locks: look again.
@@ -122,92 +121,30 @@ fn fold_all(
     }
 }
 
-/// Folds these registrations in one transaction.
+/// Folds what these bookings registered in one transaction.
 ///
 /// # Errors
 /// [`ApplyError`]; none of them is then folded.
 pub fn fold_registrations(
     conn: &mut PgConnection,
     rules: Rules,
-    rows: &[StoredRegistration],
+    bookings: &[String],
 ) -> Result<(), ApplyError> {
-    run_tx(conn, FOLD_REGISTRATIONS, |conn| {
-        let bookings: Vec<String> = rows.iter().map(|row| row.booking_id.clone()).collect();
-        let mut plan = Plan {
-            registering: rows.to_vec(),
-            ..Plan::default()
-        };
-        plan.bookings.extend(bookings.iter().cloned());
-        // Objects that already claim these bookings: a registration may change whose they are.
-        plan.stubs.extend(concerned(conn, &bookings)?);
-        for row in rows {
-            plan.steps.push(step(row, &mut plan.stubs));
-        }
-        let mut world = load(conn, &plan, rules.max_objects)?;
-        for (row, step) in rows.iter().zip(&plan.steps) {
-            fold_one(&mut world, row, step, rules)?;
-        }
-        ask_for_ties(&mut world);
-        write_world(conn, &world, FOLD_REGISTRATIONS)?;
-        mark_folded(conn, &bookings)?;
-        Ok(())
+    let first = bookings.first().map_or("", String::as_str);
+    upgrading(conn, rules, |conn| {
+        run_tx(conn, FOLD_REGISTRATIONS, |conn| {
+            mark_folded(conn, bookings)?;
+            // A booking that loses an object changes because of another's registration.
+            let cause = |booking: &str| {
+                let own = bookings.iter().find(|one| *one == booking);
+                Cause {
+                    kind: "registration",
+                    id: own.map_or(first, String::as_str),
+                    trace_id: None,
+                }
+            };
+            fold_inputs(conn, (bookings, &[]), rules, FOLD_REGISTRATIONS, cause)?;
+            Ok(())
+        })
     })
-}
-
-fn fold_one(
-    world: &mut crate::apply::world::World,
-    row: &StoredRegistration,
-    step: &Step,
-    rules: Rules,
-) -> Result<(), ApplyError> {
-    let mut around: BTreeSet<Key> = world.graph.claimants(&row.booking_id);
-    around.extend(
-        world
-            .members
-            .get(&row.booking_id)
-            .into_iter()
-            .flatten()
-            .cloned(),
-    );
-    for (key, claim) in &step.claims {
-        if world.graph.claim(key, claim.clone()) {
-            world
-                .new_claims
-                .insert((key.clone(), claim.rank), claim.clone());
-        }
-        around.insert(key.clone());
-    }
-    let mut touched = reassign_all(world, &around);
-    touched.insert(row.booking_id.clone());
-    let cause = Cause {
-        kind: "registration",
-        id: &row.booking_id,
-        trace_id: None,
-    };
-    for booking in touched {
-        refold(world, &booking, cause, rules.require_registration)?;
-    }
-    Ok(())
-}
-
-/// A registered payment intent belongs to its booking before anything else says so.
-fn step(row: &StoredRegistration, stubs: &mut std::collections::BTreeMap<Key, String>) -> Step {
-    let mut step = Step::default();
-    if let Some(id) = &row.payment_intent_id {
-        let key = Key {
-            account: row.account.clone().unwrap_or_default(),
-            id: id.clone(),
-        };
-        stubs
-            .entry(key.clone())
-            .or_insert_with(|| "payment_intent".to_owned());
-        let claim = StoredClaim {
-            rank: REGISTERED,
-            at: row.registered_at.timestamp(),
-            source_id: format!("registration:{}", row.booking_id),
-            booking_id: row.booking_id.clone(),
-        };
-        step.claims.push((key, claim));
-    }
-    step
 }

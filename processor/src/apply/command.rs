@@ -4,12 +4,15 @@
 //! restored database has forgotten both effect and result, and carries it out again). A command
 //! that fails for a reason of its own is never tried for ever: its failure is its result.
 
+mod decide;
+
 use diesel::pg::PgConnection;
 use shared::commands::{Command, Decision, Wish};
 use shared::db::run_tx;
 use shared::error::chain;
 
 use super::refold::{MAX_ROWS, Refold, refold_booking, refold_object};
+use super::upgrade::upgrading;
 use super::{Applied, ApplyError, Place, Rules, advance, drain, note_jumps};
 use crate::item::{CommandItem, Item};
 use crate::store::actions::ItemResult;
@@ -63,27 +66,29 @@ pub fn carry_out(
     let wish = &command.command;
     let subject = wish.subject();
     let next_offset = command.record.offset.saturating_add(1);
-    run_tx(connection, COMMAND, |conn| {
-        note_jumps(conn, place, &[item])?;
-        let mut label = "copy";
-        if !store::actions::is_done(conn, &wish.action_id, &subject)? {
-            let done = match &command.failed {
-                Some(error) => Done::failed(error.clone()),
-                None => effect(conn, command, rules)?,
-            };
-            label = done.state;
-            let result = ItemResult {
-                action_id: wish.action_id.clone(),
-                subject,
-                state: done.state,
-                detail: Some(done.detail),
-            };
-            store::actions::done(conn, &[result])?;
-        }
-        advance(conn, place, next_offset)?;
-        Ok(Applied {
-            next_offset,
-            outcomes: vec![(wish.action_id.clone(), label)],
+    upgrading(connection, rules, |connection| {
+        run_tx(connection, COMMAND, |conn| {
+            note_jumps(conn, place, &[item])?;
+            let mut label = "copy";
+            if !store::actions::is_done(conn, &wish.action_id, &subject)? {
+                let done = match &command.failed {
+                    Some(error) => Done::failed(error.clone()),
+                    None => effect(conn, command, rules)?,
+                };
+                label = done.state;
+                let result = ItemResult {
+                    action_id: wish.action_id.clone(),
+                    subject: subject.clone(),
+                    state: done.state,
+                    detail: Some(done.detail),
+                };
+                store::actions::done(conn, &[result])?;
+            }
+            advance(conn, place, next_offset)?;
+            Ok(Applied {
+                next_offset,
+                outcomes: vec![(wish.action_id.clone(), label)],
+            })
         })
     })
 }
@@ -115,6 +120,30 @@ fn effect(conn: &mut PgConnection, item: &CommandItem, rules: Rules) -> Result<D
             *status,
             action_id,
         ),
+        Wish::Assign {
+            account,
+            object_id,
+            booking_id,
+        } => decide::assign(
+            conn,
+            (account, object_id),
+            booking_id.as_deref(),
+            action_id,
+            rules,
+        ),
+        Wish::Amend {
+            booking_id,
+            amount,
+            currency,
+        } => decide::amend(conn, booking_id, (*amount, currency), action_id, rules),
+        Wish::Accept {
+            booking_id,
+            amount,
+            currency,
+        } => decide::accept(conn, booking_id, (*amount, currency), action_id, rules),
+        Wish::CloseFinding { identity, reason } => {
+            decide::close_finding(conn, identity, reason, action_id)
+        }
     }
 }
 
@@ -158,7 +187,7 @@ fn skip(
     }
     store::dead_letters::decide_event(conn, event, Decision::Ignored, action_id)?;
     store::parked::remove(conn, &[event])?;
-    drain::lift(conn, world, queue, action_id, rules)?;
+    drain::lift(conn, world, queue, action_id)?;
     Ok(Done::applied(format!(
         "{event} is skipped and kept as a dead letter"
     )))

@@ -52,7 +52,7 @@ pub fn drain(
         let queues = behind(&super::queues_of(conn, &refs)?, name);
         let mut plan = plan(&refs, queues);
         plan.existing.insert(name.to_owned());
-        let mut world = load(conn, &plan, rules.max_objects)?;
+        let mut world = load(conn, &plan, rules)?;
         // Ledger before parked, as everywhere.
         let ids: Vec<&str> = readable.iter().map(|item| item.id.as_str()).collect();
         store::events::lock(conn, &ids)?;
@@ -60,13 +60,13 @@ pub fn drain(
         if left == 0 {
             world.held.remove(name);
         }
-        let fates = fold_all(&mut world, name, &readable, rules)?;
+        let fates = fold_all(&mut world, name, &readable)?;
         if left == 0
             && let Some(last) = readable.last()
             && world.bookings.contains_key(name)
         {
             // Whatever the events came to, the hold ends here.
-            refold(&mut world, name, cause(last), rules.require_registration)?;
+            refold(&mut world, name, cause(last))?;
         }
         ask_for_ties(&mut world);
         tell_objects(&mut world);
@@ -117,12 +117,7 @@ fn check_heads(
     Ok(locked.len().saturating_sub(items.len()))
 }
 
-fn fold_all(
-    world: &mut World,
-    name: &str,
-    items: &[&Readable],
-    rules: Rules,
-) -> Result<Vec<Fate>, ApplyError> {
+fn fold_all(world: &mut World, name: &str, items: &[&Readable]) -> Result<Vec<Fate>, ApplyError> {
     let mut fates = Vec::with_capacity(items.len());
     world.queues = behind(&world.queues, name);
     for item in items {
@@ -133,7 +128,7 @@ fn fold_all(
         }
         let disposition = if item.ignored {
             Disposition::Ignored
-        } else if absorb(world, item, rules.require_registration)? {
+        } else if absorb(world, item)? {
             Disposition::Applied
         } else {
             Disposition::NoChange
@@ -192,7 +187,7 @@ pub(super) fn lock(conn: &mut PgConnection, name: &str, rules: Rules) -> Result<
         existing: BTreeSet::from([name.to_owned()]),
         ..super::Plan::default()
     };
-    load(conn, &plan, rules.max_objects)
+    load(conn, &plan, rules)
 }
 
 /// Lifts the hold if an operator's command left the queue empty.
@@ -204,7 +199,6 @@ pub(super) fn lift(
     mut world: World,
     name: &str,
     action_id: &str,
-    rules: Rules,
 ) -> Result<(), ApplyError> {
     if !world.bookings.contains_key(name) || store::parked::head(conn, name)?.is_some() {
         return Ok(());
@@ -215,7 +209,7 @@ pub(super) fn lift(
         id: action_id,
         trace_id: None,
     };
-    refold(&mut world, name, cause, rules.require_registration)?;
+    refold(&mut world, name, cause)?;
     write_world(conn, &world, DRAIN)
 }
 

@@ -36,13 +36,10 @@ pub fn of_booking(
     if shown.hold.is_some() {
         return None;
     }
-    let state = json!({
-        "status": shown.status,
-        "amount": shown.amount,
-        "currency": shown.currency,
-        "amount_paid": shown.amount_paid,
-        "amount_refunded": shown.amount_refunded,
-    });
+    let mut state = json!(shown);
+    if let Value::Object(map) = &mut state {
+        map.remove("hold");
+    }
     let subject = Subject {
         kind: BOOKING,
         account: "",
@@ -121,7 +118,7 @@ fn tell(
     let id = format!("fact_{}", hex::encode(hash.finalize()));
     let previous: Option<Value> = published.and_then(|text| serde_json::from_str(text).ok());
     let payload = json!({
-        "v": 2, "id": id, "kind": subject.kind, "version": subject.version,
+        "v": 3, "id": id, "kind": subject.kind, "version": subject.version,
         "changed": changed(previous.as_ref(), &state), "state": state, "previous": previous,
         "cause": {"kind": cause.kind, "id": cause.id}, "trace_id": cause.trace_id,
     });

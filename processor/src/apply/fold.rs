@@ -6,11 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use shared::folding::{Member, fold_booking};
+use shared::folding::money::Share;
+use shared::folding::{BookingView, TOO_MANY, fold_booking};
 
+use super::divide::divide_around;
 use super::facts::{of_booking, of_object};
 use super::queue::waits_behind;
-use super::world::{Cause, Contradiction, Known, Refetch, Shown, Told, Transition, World};
+use super::world::{Cause, Known, Refetch, Shown, Told, Transition, World};
 use crate::item::{Readable, RowKind};
 use shared::folding::graph::Key;
 
@@ -75,11 +77,7 @@ pub struct FoldFailed {
 ///
 /// # Errors
 /// [`FoldFailed`]; the world is then to be thrown away.
-pub fn fold_item(
-    world: &mut World,
-    item: &Readable,
-    require_registration: bool,
-) -> Result<Outcome, FoldFailed> {
+pub fn fold_item(world: &mut World, item: &Readable) -> Result<Outcome, FoldFailed> {
     let revives = match arrival(world.known.get(&item.id), item) {
         Arrival::First => false,
         Arrival::Revives => true,
@@ -105,7 +103,7 @@ pub fn fold_item(
     }
     let disposition = if item.ignored {
         Disposition::Ignored
-    } else if absorb(world, item, require_registration)? {
+    } else if absorb(world, item)? {
         Disposition::Applied
     } else {
         Disposition::NoChange
@@ -142,16 +140,34 @@ fn arrival(known: Option<&Known>, item: &Readable) -> Arrival {
     }
 }
 
-/// Links, claim and snapshot go in; whether any was news.
+/// Links, mentions and snapshot go in; whether any was news.
 ///
 /// # Errors
 /// [`FoldFailed`]; the world is then to be thrown away.
-pub fn absorb(
-    world: &mut World,
-    item: &Readable,
-    require_registration: bool,
-) -> Result<bool, FoldFailed> {
-    let mut moved_around: BTreeSet<Key> = BTreeSet::new();
+pub fn absorb(world: &mut World, item: &Readable) -> Result<bool, FoldFailed> {
+    let news = take_in(world, item);
+    let own = item
+        .object
+        .as_ref()
+        .map(|object| key(item, object.id.as_str()));
+    ask_for_thin(world, item, own.as_ref());
+    world.refetches.extend(super::not_generated::wish(item));
+    if item.kind == RowKind::Event && item.reading.object.is_some() {
+        world.snapshots.insert(item.id.clone());
+        let answered = thin_fingerprint(&item.id);
+        world.refetches.retain(|wish| wish.fingerprint != answered);
+    }
+    let touched = divide_around(world, &news)?;
+    let told = told(item);
+    for booking in touched {
+        refold(world, &booking, told.cause())?;
+    }
+    Ok(!news.is_empty())
+}
+
+/// The objects about which this item says something that was not known.
+pub(super) fn take_in(world: &mut World, item: &Readable) -> BTreeSet<Key> {
+    let mut news: BTreeSet<Key> = BTreeSet::new();
     for link in &item.reading.links {
         let (from, to) = (
             key(item, link.from.id.as_str()),
@@ -161,55 +177,31 @@ pub fn absorb(
             world
                 .new_links
                 .push((from.clone(), to.clone(), item.id.clone()));
-            moved_around.extend([from, to]);
+            news.extend([from, to]);
         }
     }
-    let own = item
-        .object
-        .as_ref()
-        .map(|object| key(item, object.id.as_str()));
-    if let (Some(own), Some(claim)) = (&own, &item.reading.claim) {
-        contradict(world, item, own, claim.booking_id.as_str());
-        let claim = shared::folding::graph::StoredClaim {
-            rank: shared::folding::graph::OWN_METADATA,
-            at: claim.at,
-            source_id: claim.source_id.clone(),
-            booking_id: claim.booking_id.as_str().to_owned(),
-        };
-        if world.graph.claim(own, claim.clone()) {
-            world.new_claims.insert((own.clone(), claim.rank), claim);
-            moved_around.insert(own.clone());
+    let Some((object, snapshot)) = &item.reading.object else {
+        return news;
+    };
+    let own = key(item, object.id.as_str());
+    for booking in &item.reading.mentions {
+        let mention = (own.clone(), booking.clone());
+        if world.mentions.insert(mention.clone()) {
+            world.new_mentions.insert(mention);
+            news.insert(own.clone());
         }
     }
-    let mut touched = BTreeSet::new();
-    let mut news = !moved_around.is_empty();
-    if let (Some(own), Some((object, snapshot))) = (&own, &item.reading.object)
-        && let Some(row) = world.objects.get_mut(own)
-    {
+    if let Some(row) = world.objects.get_mut(&own) {
         let before = row.state.clone();
         row.state.join(snapshot.clone());
         if row.state != before {
-            news = true;
             row.dirty = true;
             row.kind.clone_from(&object.kind);
             row.told_by = Some(told(item));
-            touched.extend(row.booking_id.clone());
+            news.insert(own);
         }
     }
-    ask_for_thin(world, item, own.as_ref());
-    world.refetches.extend(super::not_generated::wish(item));
-    if item.kind == RowKind::Event && item.reading.object.is_some() {
-        world.snapshots.insert(item.id.clone());
-        let answered = thin_fingerprint(&item.id);
-        world.refetches.retain(|wish| wish.fingerprint != answered);
-    }
-    touched.extend(reassign_all(world, &moved_around));
-    let told = told(item);
-    let cause = told.cause();
-    for booking in touched {
-        refold(world, &booking, cause, require_registration)?;
-    }
-    Ok(news)
+    news
 }
 
 fn told(item: &Readable) -> Told {
@@ -220,27 +212,6 @@ fn told(item: &Readable) -> Told {
         key: item.record.key.clone(),
         trace_id: trace.and_then(shared::telemetry::trace_id_of),
     }
-}
-
-/// A claim that differs from what the object is known to belong to, or that another account
-/// makes on a booking that is not registered for it: the rule decides, a person is told.
-fn contradict(world: &mut World, item: &Readable, own: &Key, claimed: &str) {
-    let resolved = world.resolved(own);
-    let eligible = world.eligible(&own.account, claimed);
-    let kind = if !eligible {
-        "foreign_claim"
-    } else if resolved.as_deref().is_some_and(|known| known != claimed) {
-        "claims_differ"
-    } else {
-        return;
-    };
-    world.contradictions.push(Contradiction {
-        kind,
-        key: own.clone(),
-        event_id: item.id.clone(),
-        booking_id: claimed.to_owned(),
-        evidence: serde_json::json!({"claimed": claimed, "belongs_to": resolved}),
-    });
 }
 
 /// Names the wish that a thin event makes: by the snapshot event of the same change where
@@ -270,69 +241,63 @@ fn ask_for_thin(world: &mut World, item: &Readable, own: Option<&Key>) {
     }
 }
 
-/// Re-resolves every object that these links or claims can have moved; the bookings concerned.
-pub fn reassign_all(world: &mut World, around: &BTreeSet<Key>) -> BTreeSet<String> {
-    let mut affected: BTreeSet<Key> = BTreeSet::new();
-    for start in around {
-        if !affected.contains(start) {
-            affected.extend(world.graph.component(start));
-        }
-    }
-    affected
-        .iter()
-        .flat_map(|key| world.reassign(key))
-        .collect()
-}
-
 /// Folds one booking anew and writes down the change, if it is one.
 ///
 /// # Errors
 /// [`FoldFailed`].
-pub fn refold(
-    world: &mut World,
-    booking_id: &str,
-    cause: Cause<'_>,
-    require_registration: bool,
-) -> Result<(), FoldFailed> {
-    let keys: Vec<Key> = world
-        .members
-        .get(booking_id)
-        .map(|keys| keys.iter().cloned().collect())
-        .unwrap_or_default();
-    let registration = world.registrations.get(booking_id);
-    let members: Vec<Member<'_>> = keys
-        .iter()
-        .filter_map(|key| Member::of(&key.id, &world.objects.get(key)?.state))
-        .collect();
-    let view = fold_booking(registration.map(|(r, _)| r), &members, require_registration).map_err(
-        |cause| FoldFailed {
-            booking_id: booking_id.to_owned(),
-            cause,
-        },
-    )?;
-    let lines = member_lines(&members);
-    let doubts: Vec<(Key, String)> = view
-        .refetch
-        .iter()
-        .filter_map(|object| {
-            keys.iter()
-                .find(|key| key.id == object.id.as_str())
-                .cloned()
-                .map(|key| (key, object.kind.clone()))
-        })
-        .collect();
-    let mut shown = Shown::of(&view);
+pub fn refold(world: &mut World, booking_id: &str, cause: Cause<'_>) -> Result<(), FoldFailed> {
+    let registered = world.human.registered.get(booking_id);
+    let empty = std::collections::BTreeMap::new();
+    let held = world.by_booking.get(booking_id).unwrap_or(&empty);
+    let shares: Vec<(&Key, &Share)> = held.iter().collect();
+    let registration = registered.map(|it| &it.registration);
+    let mut view =
+        fold_booking(booking_id, registration, &shares, world.policy).map_err(|cause| {
+            FoldFailed {
+                booking_id: booking_id.to_owned(),
+                cause,
+            }
+        })?;
+    view.too_many |= world.crowded.contains(booking_id);
+    let before = world.bookings.get(booking_id);
+    let before = before.and_then(|row| row.shown.clone());
+    let mut shown = Shown::of(&view, before.as_ref());
     if world.held.contains(booking_id) {
         shown.hold = Some("parked".to_owned());
+    } else if !view.too_many && shown.hold.as_deref() == Some(TOO_MANY) {
+        shown.hold = None;
     }
-    let account = registration
-        .map(|(_, account)| account.clone())
-        .filter(|a| !a.is_empty());
-    for (key, kind) in doubts {
-        doubt(world, key, kind, &shown);
-    }
+    let account = registered
+        .map(|it| it.account.clone())
+        .filter(|account| !account.is_empty());
+    let lines = evidence(&view, &shares, cause);
+    let findings = view.findings;
+    world.findings.insert(booking_scope(booking_id), findings);
     show(world, booking_id, shown, account, &lines, cause);
     Ok(())
+}
+
+/// What decides whether a booking's findings hold.
+pub(super) fn booking_scope(booking_id: &str) -> String {
+    format!("booking:{booking_id}")
+}
+
+/// All that a booking's state follows from: the same state by another way has other lines.
+fn evidence(view: &BookingView, shares: &[(&Key, &Share)], cause: Cause<'_>) -> Vec<String> {
+    let mut lines: Vec<String> = shares
+        .iter()
+        .map(|(key, share)| format!("{}/{} {}", key.account, key.id, share.winners))
+        .collect();
+    lines.sort_unstable();
+    lines.push(format!(
+        "expected {:?} {:?}",
+        view.expected_amount, view.expected_currency
+    ));
+    lines.push(format!("rules {}", shared::folding::FOLD_VERSION));
+    if cause.kind == "action" {
+        lines.push(format!("action {}", cause.id));
+    }
+    lines
 }
 
 fn show(
@@ -349,6 +314,7 @@ fn show(
     };
     row.account = account;
     if row.shown.as_ref() == Some(&shown) {
+        row.dirty |= row.fold_version < shared::folding::FOLD_VERSION;
         return;
     }
     row.version = row.version.saturating_add(1);
@@ -371,24 +337,6 @@ fn show(
         before: row.shown.replace(shown.clone()),
         after: shown,
     });
-}
-
-/// The charge's own total and its refunds disagree: ask Stripe once for each such state.
-fn doubt(world: &mut World, key: Key, kind: String, shown: &Shown) {
-    let Some(winner) = world.objects.get(&key).and_then(|row| row.state.winner()) else {
-        return;
-    };
-    let refetch = Refetch {
-        fingerprint: format!(
-            "refunds:{}:{}",
-            winner.snapshot.source_id, shown.amount_refunded
-        ),
-        tied_at: winner.snapshot.at,
-        reason: "refunds_differ",
-        kind,
-        key,
-    };
-    world.refetches.insert(refetch);
 }
 
 /// After the last record: the objects that are tied *now* are asked for, not those that a later
@@ -418,22 +366,6 @@ pub fn tell_objects(world: &mut World) {
             world.facts.push(fact);
         }
     }
-}
-
-fn member_lines(members: &[Member<'_>]) -> Vec<String> {
-    let mut lines: Vec<String> = members
-        .iter()
-        .map(|member| {
-            format!(
-                "{} {} {}",
-                member.id,
-                member.fields.status.as_deref().unwrap_or("-"),
-                member.at
-            )
-        })
-        .collect();
-    lines.sort_unstable();
-    lines
 }
 
 fn key(item: &Readable, id: &str) -> Key {

@@ -8,9 +8,11 @@
 //! parked (`park`), a queue that is drained (`drain`), a command (`command`).
 
 pub mod command;
+mod divide;
 pub mod drain;
 pub mod facts;
 pub mod fold;
+pub mod inputs;
 mod load;
 mod not_generated;
 pub mod park;
@@ -18,6 +20,7 @@ mod plan;
 pub mod projection;
 mod queue;
 pub mod refold;
+pub mod upgrade;
 pub mod world;
 mod write;
 
@@ -33,8 +36,9 @@ use crate::store::{self, APPLY_BATCH, progress::Moved};
 use fold::{FoldFailed, Outcome, ask_for_ties, fold_item, tell_objects};
 use plan::plan;
 use shared::folding::graph::Key;
+use shared::folding::money::Policy;
 
-pub use load::{Plan, Step, load};
+pub use load::{Plan, load};
 pub use write::write_world;
 
 /// Why a batch was not applied. Nothing of it is left in the database (after an error of
@@ -50,6 +54,17 @@ pub enum ApplyError {
     /// Another transaction tied objects together between our look and our locks.
     #[error("objects or bookings moved while the batch was taking its locks")]
     Moved,
+    /// Older rules made what is here: it is rebuilt first.
+    #[error("{} objects and {} bookings are of older folding rules", objects.len(), bookings.len())]
+    Outdated {
+        /// The objects.
+        objects: Vec<Key>,
+        /// The bookings.
+        bookings: Vec<String>,
+    },
+    /// It cannot be rebuilt by today's rules.
+    #[error("what older folding rules made cannot be rebuilt")]
+    CannotUpgrade(#[source] Box<refold::Refusal>),
     /// The progress row is not what the batch was dealt out under.
     #[error("the partition's progress was moved by somebody else")]
     ProgressLost,
@@ -88,8 +103,8 @@ pub struct Place<'a> {
 /// Rules that are settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// An unregistered booking is never confirmed.
-    pub require_registration: bool,
+    /// What counts as money of a booking.
+    pub policy: Policy,
     /// Objects that one transaction may lock.
     pub max_objects: usize,
 }
@@ -131,12 +146,12 @@ pub fn apply_batch(
     run_tx(connection, APPLY_BATCH, |conn| {
         note_jumps(conn, place, &due)?;
         let queues = queues_of(conn, &due)?;
-        let mut world = load(conn, &plan(&due, queues), rules.max_objects)?;
+        let mut world = load(conn, &plan(&due, queues), rules)?;
         let mut outcomes = Vec::with_capacity(due.len());
         let mut resolved = Vec::with_capacity(due.len());
         for item in &due {
             if let Item::Readable(item) = item {
-                let outcome = fold_item(&mut world, item, rules.require_registration)?;
+                let outcome = fold_item(&mut world, item)?;
                 resolved.push((outcome, booking_of(&world, item)));
             } else {
                 resolved.push((Outcome::Copy, None));

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use shared::folding::graph::{Key, OWN_METADATA, StoredClaim};
+use shared::folding::graph::Key;
 
+use super::Plan;
 use super::queue::sure_to_wait;
-use super::{Plan, Step};
 use crate::item::{Item, Readable};
 
 /// What the batch will touch: stubs to be made, links and claims in the order they are said.
@@ -42,19 +42,12 @@ fn touch(plan: &mut Plan, item: &Readable) {
         account: item.account.clone(),
         id: id.to_owned(),
     };
-    let mut step = Step::default();
     if let Some(object) = &item.object {
         let own = key(object.id.as_str());
         plan.stubs.insert(own.clone(), object.kind.clone());
-        if let Some(claim) = &item.reading.claim {
-            let claim = StoredClaim {
-                rank: OWN_METADATA,
-                at: claim.at,
-                source_id: claim.source_id.clone(),
-                booking_id: claim.booking_id.as_str().to_owned(),
-            };
-            step.claims.push((own, claim));
-        }
+        let mentions = item.reading.mentions.iter();
+        plan.mentions
+            .extend(mentions.map(|booking| (own.clone(), booking.clone())));
     }
     for link in &item.reading.links {
         let (from, to) = (key(link.from.id.as_str()), key(link.to.id.as_str()));
@@ -64,7 +57,5 @@ fn touch(plan: &mut Plan, item: &Readable) {
         plan.stubs
             .entry(to.clone())
             .or_insert_with(|| link.to.kind.clone());
-        step.links.push((from, to));
     }
-    plan.steps.push(step);
 }

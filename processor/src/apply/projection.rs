@@ -6,10 +6,10 @@
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 use shared::envelope::MAX_CREATED;
-use shared::folding::Fields;
 use shared::folding::details::{
     Account, Customer, Details, Invoice, Payout, Subscription, Summary,
 };
+use shared::folding::{Fields, Told};
 
 use super::world::ObjectRow;
 
@@ -53,7 +53,7 @@ pub fn project(object: &ObjectRow) -> Option<Projection> {
         &fields.details
     };
     let mut projection = match details {
-        Details::None => return None,
+        Details::None | Details::CreditNote(_) => return None,
         Details::Subscription(it) => subscription(fields, it),
         Details::Invoice(it) => plain("invoice.changed", Table::Invoices, invoice(fields, it)),
         Details::Customer(it) => plain("customer.changed", Table::Customers, customer(fields, it)),
@@ -216,7 +216,9 @@ fn payout(fields: &Fields, it: &Payout) -> Value {
 
 fn account(fields: &Fields, it: &Account) -> Value {
     json!({
-        "deleted": fields.deleted, "charges_enabled": it.charges_enabled,
+        "deleted": fields.deleted,
+        "deauthorized": fields.told == Some(Told::Deauthorized),
+        "charges_enabled": it.charges_enabled,
         "payouts_enabled": it.payouts_enabled, "details_submitted": it.details_submitted,
         "currently_due": it.currently_due, "past_due": it.past_due,
         "current_deadline": time(it.current_deadline), "disabled_reason": it.disabled_reason,

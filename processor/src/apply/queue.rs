@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use shared::folding::graph::{Key, OWN_METADATA, StoredClaim};
+use shared::folding::graph::Key;
 
-use super::fold::reassign_all;
+use super::divide::divide_around;
+use super::fold::take_in;
 use super::world::World;
 use crate::item::{Readable, RowKind};
 
@@ -21,7 +22,7 @@ pub(super) fn waits_behind(world: &World, item: &Readable) -> Option<String> {
     if let Some(queue) = sure_to_wait(item, &world.queues) {
         return Some(queue.to_owned());
     }
-    let mut touched = eligible_claim(world, item);
+    let mut touched = eligible_mentions(world, item);
     let own = keys(item);
     let bookings = own.iter().filter_map(|key| world.objects.get(key));
     touched.extend(bookings.filter_map(|row| row.booking_id.clone()));
@@ -40,13 +41,10 @@ pub(super) fn waits_behind(world: &World, item: &Readable) -> Option<String> {
 /// booking it claims, and its record's key.
 #[must_use]
 pub(super) fn names(item: &Readable) -> Vec<&str> {
-    let claim = item
-        .reading
-        .claim
-        .as_ref()
-        .filter(|_| item.account.is_empty());
+    let object = item.reading.object.as_ref();
+    let claim = object.and_then(|(_, snapshot)| snapshot.fields.booking.as_deref());
     claim
-        .map(|claim| claim.booking_id.as_str())
+        .filter(|_| item.account.is_empty())
         .into_iter()
         .chain([item.record.key.as_str()])
         .collect()
@@ -65,14 +63,12 @@ pub(super) fn sure_to_wait<'a>(item: &'a Readable, queues: &BTreeSet<String>) ->
         .min()
 }
 
-/// The booking that a connected account's object claims, where the claim counts.
-fn eligible_claim(world: &World, item: &Readable) -> BTreeSet<String> {
-    let claim = item.reading.claim.as_ref();
-    claim
-        .map(|claim| claim.booking_id.as_str())
-        .filter(|booking| world.eligible(&item.account, booking))
-        .map(ToOwned::to_owned)
-        .into_iter()
+/// The bookings that its object names, where that may count.
+fn eligible_mentions(world: &World, item: &Readable) -> BTreeSet<String> {
+    let mentions = item.reading.mentions.iter();
+    mentions
+        .filter(|booking| world.may_claim(&item.account, booking))
+        .cloned()
         .collect()
 }
 
@@ -109,43 +105,15 @@ fn is_near_a_queue(world: &World, own: &BTreeSet<Key>) -> bool {
             || world
                 .queues
                 .iter()
-                .any(|id| world.graph.claims_booking(key, id))
+                .any(|id| world.mentions.contains(&(key.clone(), id.clone())))
     };
     seen.iter().any(blocked)
 }
 
-/// Every booking that folding this event would touch, found by tying its links and claim into a
-/// copy of the graph.
+/// Every booking that folding this event would touch, found by folding it into a copy. What cannot
+/// be divided touches nothing: folding it fails by itself.
 fn rehearse(world: &World, item: &Readable) -> BTreeSet<String> {
-    let mut copy = World {
-        graph: world.graph.clone(),
-        objects: world.objects.clone(),
-        registrations: world.registrations.clone(),
-        members: world.members.clone(),
-        ..World::default()
-    };
-    let key = |id: &str| Key {
-        account: item.account.clone(),
-        id: id.to_owned(),
-    };
-    let mut around = BTreeSet::new();
-    for link in &item.reading.links {
-        let (from, to) = (key(link.from.id.as_str()), key(link.to.id.as_str()));
-        if copy.graph.link(&from, &to) {
-            around.extend([from, to]);
-        }
-    }
-    if let (Some(object), Some(claim)) = (&item.object, &item.reading.claim) {
-        let own = key(object.id.as_str());
-        let claim = StoredClaim {
-            rank: OWN_METADATA,
-            at: claim.at,
-            source_id: claim.source_id.clone(),
-            booking_id: claim.booking_id.as_str().to_owned(),
-        };
-        if copy.graph.claim(&own, claim) {
-            around.insert(own);
-        }
-    }
-    reassign_all(&mut copy, &around)
+    let mut copy = world.clone();
+    let news = take_in(&mut copy, item);
+    divide_around(&mut copy, &news).unwrap_or_default()
 }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::folding::{ObjectState, Registration};
+use shared::folding::money::{Finding, Policy, Share};
+use shared::folding::rebuild::HumanInputs;
+use shared::folding::{MAX_BOOKING_PAYMENTS, ObjectState};
 
 pub use shared::folding::Shown;
-use shared::folding::graph::{Graph, Key, StoredClaim};
+use shared::folding::graph::{Graph, Key};
 
 /// One object as locked (or, for a member that the batch does not touch, as read).
 #[derive(Debug, Clone)]
@@ -20,14 +22,14 @@ pub struct ObjectRow {
     pub booking_id: Option<String>,
     /// Raised with each write.
     pub version: i64,
+    /// Version of the rules that made its state.
+    pub fold_version: i32,
     /// What the last fact about it said.
     pub published_state: Option<String>,
     /// The record of this batch that changed it last.
     pub told_by: Option<Told>,
     /// Whether the batch changed it.
     pub dirty: bool,
-    /// Whether its row is locked, and its links and claims are all known here.
-    pub locked: bool,
 }
 
 /// The record that changed an object: what a fact gives as its cause.
@@ -55,21 +57,6 @@ impl Told {
     }
 }
 
-/// Belonging that contradicts itself: resolved by rule, and shown to a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contradiction {
-    /// `claims_differ` or `foreign_claim`.
-    pub kind: &'static str,
-    /// The object.
-    pub key: Key,
-    /// The event or observation that made the claim.
-    pub event_id: String,
-    /// The claimed booking.
-    pub booking_id: String,
-    /// What it was decided by.
-    pub evidence: serde_json::Value,
-}
-
 /// One booking, locked.
 #[derive(Debug, Clone, Default)]
 pub struct BookingRow {
@@ -83,6 +70,8 @@ pub struct BookingRow {
     pub published_state: Option<String>,
     /// Number of its transitions.
     pub version: i64,
+    /// Version of the rules that folded it last.
+    pub fold_version: i32,
     /// Whether the batch changed it.
     pub dirty: bool,
 }
@@ -146,7 +135,7 @@ pub struct Refetch {
     pub kind: String,
     /// Names the doubt.
     pub fingerprint: String,
-    /// `tie`, `refunds_differ`, `thin` or `not_generated`.
+    /// As in `refetches.reason`.
     pub reason: &'static str,
     /// The second in question.
     pub tied_at: i64,
@@ -164,24 +153,36 @@ pub struct Known {
 }
 
 /// Everything a batch reads and will write.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct World {
-    /// Objects by key.
+    /// Objects by key, all locked, with all their links.
     pub objects: BTreeMap<Key, ObjectRow>,
-    /// Links and claims.
+    /// Links.
     pub graph: Graph,
-    /// Bookings by id.
+    /// Bookings by id, all locked.
     pub bookings: BTreeMap<String, BookingRow>,
-    /// Folded registrations by booking id, with their account (empty: ours).
-    pub registrations: BTreeMap<String, (Registration, String)>,
+    /// Those of them that this transaction made only to lock them.
+    pub made: BTreeSet<String>,
+    /// What people put in.
+    pub human: HumanInputs,
+    /// Settings.
+    pub policy: Policy,
     /// Ids the ledger has.
     pub known: BTreeMap<String, Known>,
-    /// Objects by the booking they belong to.
-    pub members: BTreeMap<String, BTreeSet<Key>>,
+    /// Shares of the locked objects.
+    pub shares: BTreeMap<Key, Vec<Share>>,
+    /// The same, as stored.
+    pub stored_shares: BTreeMap<Key, Vec<Share>>,
+    /// Shares of the locked bookings.
+    pub by_booking: BTreeMap<String, BTreeMap<Key, Share>>,
+    /// Bookings of which not every share was read, because they have too many.
+    pub crowded: BTreeSet<String>,
+    /// Bookings that the locked objects name.
+    pub mentions: BTreeSet<(Key, String)>,
     /// Links to be written, with who said so.
     pub new_links: Vec<(Key, Key, String)>,
-    /// Claims to be written.
-    pub new_claims: BTreeMap<(Key, i16), StoredClaim>,
+    /// Mentions to be written.
+    pub new_mentions: BTreeSet<(Key, String)>,
     /// Transitions to be written.
     pub transitions: Vec<Transition>,
     /// Facts to be written.
@@ -190,13 +191,17 @@ pub struct World {
     pub refetches: BTreeSet<Refetch>,
     /// Snapshot events folded here: whoever asked for one of them is answered.
     pub snapshots: BTreeSet<String>,
+    /// Questions that need no call any more.
+    pub answered: BTreeSet<String>,
     /// Names of queues that are not empty: bookings, or keys of records without one. Partly from a
     /// look without a lock: good enough to wait in, not to hold a booking by.
     pub queues: BTreeSet<String>,
     /// Bookings that are held: by their row under its lock, or by an event that was parked here.
     pub held: BTreeSet<String>,
-    /// Findings to be written.
-    pub contradictions: Vec<Contradiction>,
+    /// Contradictions that hold, by what decides about them; each scope here is complete.
+    pub findings: BTreeMap<String, Vec<Finding>>,
+    /// Money that moved from one booking to another here: told for good.
+    pub moved: Vec<Finding>,
     /// Further records of an id, by id.
     pub copies: BTreeMap<String, i32>,
     /// What each readable record came to, and its booking then, by offset.
@@ -206,62 +211,24 @@ pub struct World {
 }
 
 impl World {
-    /// Whether a claim by an object of `account` counts for `booking`: a booking belongs to the
-    /// account it was registered for, and without a registration to our own. So a connected
-    /// account can never claim a booking of ours.
+    /// Whether a claim by an object of `account` may count for `booking`. A payment on our account
+    /// may be for a connected one: whether it is, dividing decides.
     #[must_use]
-    pub fn eligible(&self, account: &str, booking: &str) -> bool {
-        self.registrations
-            .get(booking)
-            .map_or(account.is_empty(), |(_, registered_for)| {
-                registered_for == account
-            })
+    pub fn may_claim(&self, account: &str, booking: &str) -> bool {
+        account.is_empty()
+            || self
+                .human
+                .registered
+                .get(booking)
+                .is_some_and(|registered| registered.account == account)
     }
 
-    /// The booking an object resolves to now.
-    #[must_use]
-    pub fn resolved(&self, key: &Key) -> Option<String> {
-        self.graph
-            .resolve(key, &|account, booking| self.eligible(account, booking))
-            .map(|claim| claim.booking_id.clone())
-    }
-
-    /// Puts an object row in, with its membership.
-    pub fn put_object(&mut self, row: ObjectRow) {
-        if let Some(booking) = &row.booking_id {
-            self.members
-                .entry(booking.clone())
-                .or_default()
-                .insert(row.key.clone());
+    /// Takes the shares of a booking in, as read.
+    pub fn put_shares(&mut self, booking: &str, shares: Vec<(Key, Share)>) {
+        if shares.len() > MAX_BOOKING_PAYMENTS {
+            self.crowded.insert(booking.to_owned());
         }
-        self.objects.insert(row.key.clone(), row);
-    }
-
-    /// Moves an object to the booking it now resolves to; both bookings if that is a change.
-    /// One that is not locked turned up after we looked: its claims are not known here.
-    pub fn reassign(&mut self, key: &Key) -> Vec<String> {
-        if self.objects.get(key).is_some_and(|row| !row.locked) {
-            self.unlocked = true;
-            return Vec::new();
-        }
-        let resolved = self.resolved(key);
-        let Some(row) = self.objects.get_mut(key) else {
-            return Vec::new();
-        };
-        if row.booking_id == resolved {
-            return Vec::new();
-        }
-        let before = std::mem::replace(&mut row.booking_id, resolved.clone());
-        row.dirty = true;
-        if let Some(members) = before.as_ref().and_then(|id| self.members.get_mut(id)) {
-            members.remove(key);
-        }
-        if let Some(id) = &resolved {
-            self.members
-                .entry(id.clone())
-                .or_default()
-                .insert(key.clone());
-        }
-        before.into_iter().chain(resolved).collect()
+        let held = self.by_booking.entry(booking.to_owned()).or_default();
+        held.extend(shares);
     }
 }

@@ -17,9 +17,9 @@ use crate::store::events::LedgerRow;
 use crate::store::objects::ObjectWrite;
 use crate::store::parked::Parking;
 use shared::folding::Columns;
-use shared::folding::graph::{Key, StoredClaim};
+use shared::folding::money::{Share, StoredShare};
 
-/// Writes objects, links, claims, bookings, transitions, facts and refetches.
+/// Writes objects, links, mentions, shares, bookings, transitions, facts, refetches and findings.
 ///
 /// # Errors
 /// diesel's; [`ApplyError::Moved`] if a booking changed that is not locked.
@@ -31,27 +31,14 @@ pub fn write_world(conn: &mut PgConnection, world: &World, by: &str) -> Result<(
     if !world.new_links.is_empty() {
         store::objects::insert_links(conn, &world.new_links)?;
     }
-    let claims: Vec<(Key, StoredClaim)> = world
-        .new_claims
-        .iter()
-        .map(|((key, _), claim)| (key.clone(), claim.clone()))
-        .collect();
-    if !claims.is_empty() {
-        store::objects::upsert_claims(conn, &claims)?;
+    if !world.new_mentions.is_empty() {
+        store::objects::insert_mentions(conn, &world.new_mentions)?;
     }
     if world.unlocked {
         return Err(ApplyError::Moved);
     }
-    let bookings: Vec<_> = world
-        .bookings
-        .values()
-        .filter(|row| row.dirty)
-        .filter_map(|row| row.shown.as_ref().map(|shown| (row, shown)))
-        .collect();
-    if !bookings.is_empty() {
-        store::bookings::update(conn, &bookings, by)?;
-        store::bookings::insert_transitions(conn, &world.transitions)?;
-    }
+    write_shares(conn, world)?;
+    write_bookings(conn, world, by)?;
     write_projections(conn, world)?;
     if !world.facts.is_empty() {
         store::outbox::insert(conn, &world.facts)?;
@@ -62,8 +49,72 @@ pub fn write_world(conn: &mut PgConnection, world: &World, by: &str) -> Result<(
     if !world.snapshots.is_empty() {
         store::refetches::answer_thin(conn, &world.snapshots)?;
     }
-    if !world.contradictions.is_empty() {
-        store::findings::insert(conn, &world.contradictions.iter().collect::<Vec<_>>())?;
+    if !world.answered.is_empty() {
+        store::refetches::answer(conn, &world.answered)?;
+    }
+    store::findings::sync(conn, &world.findings)?;
+    if !world.moved.is_empty() {
+        store::findings::tell(conn, &world.moved)?;
+    }
+    Ok(())
+}
+
+fn write_shares(conn: &mut PgConnection, world: &World) -> Result<(), ApplyError> {
+    let mut written = Vec::new();
+    let mut gone = Vec::new();
+    for key in world.shares.keys().chain(world.stored_shares.keys()) {
+        let now = world.shares.get(key).map_or(&[][..], Vec::as_slice);
+        let stored = world.stored_shares.get(key).map_or(&[][..], Vec::as_slice);
+        if now == stored {
+            continue;
+        }
+        for share in now.iter().filter(|share| !stored.contains(share)) {
+            written.push(StoredShare {
+                account: key.account.clone(),
+                object_id: key.id.clone(),
+                share: share.clone(),
+            });
+        }
+        let is_kept = |of: &Share| now.iter().any(|share| share.booking_id == of.booking_id);
+        for share in stored.iter().filter(|share| !is_kept(share)) {
+            gone.push((key.clone(), share.booking_id.clone()));
+        }
+    }
+    written.dedup();
+    if !gone.is_empty() {
+        store::shares::delete(conn, &gone)?;
+    }
+    if !written.is_empty() {
+        store::shares::upsert(conn, &written)?;
+    }
+    Ok(())
+}
+
+fn write_bookings(conn: &mut PgConnection, world: &World, by: &str) -> Result<(), ApplyError> {
+    let bookings: Vec<_> = world
+        .bookings
+        .values()
+        .filter(|row| row.dirty)
+        .filter_map(|row| row.shown.as_ref().map(|shown| (row, shown)))
+        .collect();
+    if !bookings.is_empty() {
+        store::bookings::update(conn, &bookings, by)?;
+        store::bookings::insert_transitions(conn, &world.transitions)?;
+    }
+    // A row that was made only to be locked shows nothing: it goes again.
+    let empty: Vec<String> = world
+        .made
+        .iter()
+        .filter(|id| {
+            world
+                .bookings
+                .get(*id)
+                .is_none_or(|row| row.shown.is_none())
+        })
+        .cloned()
+        .collect();
+    if !empty.is_empty() {
+        store::bookings::delete_empty(conn, &empty)?;
     }
     Ok(())
 }
@@ -266,9 +317,10 @@ pub(super) fn parked_row<'a>(item: &'a Readable, queue: &str, now: DateTime<Utc>
 
 /// The record's key where it names no booking: it has a colon after a kind, or an account before.
 fn fallback_key(item: &Readable) -> String {
-    let claimed = item.reading.claim.as_ref();
+    let object = item.reading.object.as_ref();
+    let claimed = object.and_then(|(_, snapshot)| snapshot.fields.booking.as_ref());
     let key = &item.record.key;
-    if claimed.is_some_and(|claim| claim.booking_id.as_str() == key) {
+    if claimed.is_some_and(|booking| booking == key) {
         return String::new();
     }
     key.clone()

@@ -22,6 +22,7 @@ use shared::error::{Class, chain};
 
 use crate::apply::Rules;
 use crate::apply::drain::{Drained, drain, give_up};
+use crate::apply::upgrade::upgrading;
 use crate::brake::Brake;
 use crate::consumer::Queues;
 use crate::dead_letters::DeadLetters;
@@ -174,7 +175,9 @@ impl Drainer {
         }
         let connection = self.connect(slot).map_err(Failure::Unreachable)?;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            drain(connection, name, items, self.rules)
+            upgrading(connection, self.rules, |conn| {
+                drain(conn, name, items, self.rules)
+            })
         }));
         match outcome {
             Ok(outcome) => outcome.map_err(Failure::Refused),

@@ -14,64 +14,70 @@ struct Stored {
     #[diesel(sql_type = Nullable<Text>)]
     account: Option<String>,
     #[diesel(sql_type = Text)]
-    status: String,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    amount: Option<i64>,
-    #[diesel(sql_type = Nullable<Text>)]
-    currency: Option<String>,
-    #[diesel(sql_type = BigInt)]
-    amount_paid: i64,
-    #[diesel(sql_type = BigInt)]
-    amount_refunded: i64,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    expected_amount: Option<i64>,
-    #[diesel(sql_type = Nullable<Text>)]
-    expected_currency: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    hold: Option<String>,
+    shown: String,
     #[diesel(sql_type = Nullable<Text>)]
     published_state: Option<String>,
     #[diesel(sql_type = BigInt)]
     version: i64,
+    #[diesel(sql_type = Integer)]
+    fold_version: i32,
 }
 
-impl From<Stored> for BookingRow {
-    fn from(row: Stored) -> Self {
+impl Stored {
+    fn row(self) -> QueryResult<BookingRow> {
         // Version 0 is a row that was made to be locked: it shows nothing yet.
-        let shown = (row.version > 0).then_some(Shown {
-            status: row.status,
-            amount: row.amount,
-            currency: row.currency,
-            amount_paid: row.amount_paid,
-            amount_refunded: row.amount_refunded,
-            expected_amount: row.expected_amount,
-            expected_currency: row.expected_currency,
-            hold: row.hold,
-        });
-        Self {
-            id: row.id,
-            account: row.account,
+        let shown = match self.version {
+            0 => None,
+            _ => Some(shared::db::belonging::shown_of(&self.shown)?),
+        };
+        Ok(BookingRow {
+            id: self.id,
+            account: self.account,
             shown,
-            published_state: row.published_state,
-            version: row.version,
+            published_state: self.published_state,
+            version: self.version,
+            fold_version: self.fold_version,
             dirty: false,
-        }
+        })
     }
 }
 
-/// Makes the missing ones of these bookings: what does not exist cannot be locked.
+#[derive(diesel::QueryableByName)]
+struct Id {
+    #[diesel(sql_type = Text)]
+    id: String,
+}
+
+/// Makes the missing ones of these bookings: what does not exist cannot be locked. Those that
+/// this made.
 ///
 /// # Errors
 /// diesel's.
-pub fn insert_missing(conn: &mut PgConnection, ids: &[String], by: &str) -> QueryResult<usize> {
-    sql_query(
-        "INSERT INTO bookings (id, updated_by) \
-         SELECT id, $2 FROM UNNEST($1) AS k (id) ORDER BY id \
-         ON CONFLICT ON CONSTRAINT bookings_pkey DO NOTHING",
+pub fn insert_missing(
+    conn: &mut PgConnection,
+    ids: &[String],
+    by: &str,
+) -> QueryResult<Vec<String>> {
+    let made: Vec<Id> = sql_query(
+        "INSERT INTO bookings (id, updated_by, fold_version) \
+         SELECT id, $2, $3 FROM UNNEST($1) AS k (id) ORDER BY id \
+         ON CONFLICT ON CONSTRAINT bookings_pkey DO NOTHING RETURNING id",
     )
     .bind::<Array<Text>, _>(ids)
     .bind::<Text, _>(by)
-    .execute(conn)
+    .bind::<Integer, _>(FOLD_VERSION)
+    .load(conn)?;
+    Ok(made.into_iter().map(|row| row.id).collect())
+}
+
+/// Takes rows away that show nothing and that this transaction made.
+///
+/// # Errors
+/// diesel's.
+pub fn delete_empty(conn: &mut PgConnection, ids: &[String]) -> QueryResult<usize> {
+    sql_query("DELETE FROM bookings WHERE id = ANY ($1) AND version = 0")
+        .bind::<Array<Text>, _>(ids)
+        .execute(conn)
 }
 
 /// Locks those of these bookings that are there, in the order of their ids.
@@ -80,13 +86,12 @@ pub fn insert_missing(conn: &mut PgConnection, ids: &[String], by: &str) -> Quer
 /// diesel's.
 pub fn lock_existing(conn: &mut PgConnection, ids: &[String]) -> QueryResult<Vec<BookingRow>> {
     let rows: Vec<Stored> = sql_query(
-        "SELECT id, account, status, amount, currency, amount_paid, amount_refunded, \
-           expected_amount, expected_currency, hold, published_state, version \
-         FROM bookings WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
+        "SELECT id, account, row_to_json(b)::text AS shown, published_state, version, fold_version \
+         FROM bookings b WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
     )
     .bind::<Array<Text>, _>(ids)
     .load(conn)?;
-    Ok(rows.into_iter().map(BookingRow::from).collect())
+    rows.into_iter().map(Stored::row).collect()
 }
 
 /// Writes changed bookings. The rows are locked.
@@ -98,47 +103,36 @@ pub fn update(
     rows: &[(&BookingRow, &Shown)],
     by: &str,
 ) -> QueryResult<usize> {
-    let text =
-        |f: fn(&(&BookingRow, &Shown)) -> Option<String>| rows.iter().map(f).collect::<Vec<_>>();
-    let number =
-        |f: fn(&(&BookingRow, &Shown)) -> Option<i64>| rows.iter().map(f).collect::<Vec<_>>();
+    let mut values = Vec::with_capacity(rows.len());
+    for (row, shown) in rows {
+        let mut value = serde_json::to_value(shown)
+            .map_err(|cause| diesel::result::Error::SerializationError(Box::new(cause)))?;
+        if let serde_json::Value::Object(map) = &mut value {
+            map.insert("id".into(), row.id.clone().into());
+            map.insert("account".into(), row.account.clone().into());
+            map.insert("published_state".into(), row.published_state.clone().into());
+            map.insert("version".into(), row.version.into());
+        }
+        values.push(value);
+    }
     sql_query(
         "UPDATE bookings b SET account = n.account, status = n.status, amount = n.amount, \
-           currency = n.currency, amount_paid = n.amount_paid, \
-           amount_refunded = n.amount_refunded, expected_amount = n.expected_amount, \
-           expected_currency = n.expected_currency, hold = n.hold, \
-           published_state = n.published_state, version = n.version, \
-           updated_at = now(), updated_by = $13 \
-         FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-           AS n (id, account, status, amount, currency, amount_paid, amount_refunded, \
-                 expected_amount, expected_currency, hold, published_state, version) \
-         WHERE b.id = n.id",
+           currency = n.currency, amount_paid = n.amount_paid, amount_refunded = n.amount_refunded, \
+           amount_authorized = n.amount_authorized, amount_in_flight = n.amount_in_flight, \
+           amount_settled_elsewhere = n.amount_settled_elsewhere, \
+           amount_from_balance = n.amount_from_balance, amount_credited = n.amount_credited, \
+           amount_refund_pending_action = n.amount_refund_pending_action, \
+           amount_disputed = n.amount_disputed, amount_lost = n.amount_lost, \
+           amount_net = n.amount_net, authorized_until = n.authorized_until, \
+           payments = n.payments, other_currencies = n.other_currencies, \
+           expected_amount = n.expected_amount, expected_currency = n.expected_currency, \
+           hold = n.hold, published_state = n.published_state, version = n.version, \
+           updated_at = now(), updated_by = $2, fold_version = $3 \
+         FROM json_populate_recordset(NULL::bookings, $1::json) AS n WHERE b.id = n.id",
     )
-    .bind::<Array<Text>, _>(
-        rows.iter()
-            .map(|(row, _)| row.id.as_str())
-            .collect::<Vec<_>>(),
-    )
-    .bind::<Array<Nullable<Text>>, _>(text(|(row, _)| row.account.clone()))
-    .bind::<Array<Text>, _>(
-        rows.iter()
-            .map(|(_, s)| s.status.as_str())
-            .collect::<Vec<_>>(),
-    )
-    .bind::<Array<Nullable<BigInt>>, _>(number(|(_, s)| s.amount))
-    .bind::<Array<Nullable<Text>>, _>(text(|(_, s)| s.currency.clone()))
-    .bind::<Array<BigInt>, _>(rows.iter().map(|(_, s)| s.amount_paid).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(
-        rows.iter()
-            .map(|(_, s)| s.amount_refunded)
-            .collect::<Vec<_>>(),
-    )
-    .bind::<Array<Nullable<BigInt>>, _>(number(|(_, s)| s.expected_amount))
-    .bind::<Array<Nullable<Text>>, _>(text(|(_, s)| s.expected_currency.clone()))
-    .bind::<Array<Nullable<Text>>, _>(text(|(_, s)| s.hold.clone()))
-    .bind::<Array<Nullable<Text>>, _>(text(|(row, _)| row.published_state.clone()))
-    .bind::<Array<BigInt>, _>(rows.iter().map(|(row, _)| row.version).collect::<Vec<_>>())
+    .bind::<Text, _>(serde_json::Value::Array(values).to_string())
     .bind::<Text, _>(by)
+    .bind::<Integer, _>(FOLD_VERSION)
     .execute(conn)
 }
 

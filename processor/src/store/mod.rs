@@ -11,6 +11,7 @@ pub mod control;
 pub mod dead_letters;
 pub mod events;
 pub mod findings;
+pub mod inputs;
 pub mod objects;
 pub mod outbox;
 pub mod parked;
@@ -19,6 +20,8 @@ pub mod projections;
 pub mod refetches;
 pub mod refold;
 pub mod registrations;
+pub mod rules;
+pub mod shares;
 
 /// Name of the batch's transaction, as in `updated_by`.
 pub const APPLY_BATCH: &str = "apply_batch";

@@ -1,14 +1,16 @@
-//! `objects`, `object_links` and `object_claims`.
+//! `objects`, `object_links` and `object_mentions`.
 
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 
 use crate::apply::world::ObjectRow;
-use shared::folding::Columns;
-use shared::folding::graph::{Key, StoredClaim};
+use std::collections::BTreeSet;
 
-pub use shared::db::ties::{claims, links, reachable};
+use shared::folding::graph::Key;
+use shared::folding::{Columns, FOLD_VERSION};
+
+pub use shared::db::ties::{links, reachable};
 
 /// An object as stored.
 #[derive(Debug, diesel::QueryableByName)]
@@ -31,6 +33,9 @@ pub struct StoredObject {
     /// Raised with each write.
     #[diesel(sql_type = BigInt)]
     pub version: i64,
+    /// Version of the rules that made its state.
+    #[diesel(sql_type = Integer)]
+    pub fold_version: i32,
     /// What the last fact about it said.
     #[diesel(sql_type = Nullable<Text>)]
     pub published_state: Option<String>,
@@ -55,8 +60,8 @@ pub fn insert_stubs(
     let kinds: Vec<&str> = stubs.iter().map(|(_, kind)| kind.as_str()).collect();
     let (accounts, ids) = split(&keys);
     sql_query(
-        "INSERT INTO objects (account, id, type, updated_by) \
-         SELECT k.account, k.id, k.kind, $4 \
+        "INSERT INTO objects (account, id, type, updated_by, fold_version) \
+         SELECT k.account, k.id, k.kind, $4, $5 \
          FROM UNNEST($1, $2, $3) AS k (account, id, kind) ORDER BY k.account, k.id \
          ON CONFLICT ON CONSTRAINT objects_pkey DO NOTHING",
     )
@@ -64,6 +69,7 @@ pub fn insert_stubs(
     .bind::<Array<Text>, _>(ids)
     .bind::<Array<Text>, _>(kinds)
     .bind::<Text, _>(by)
+    .bind::<Integer, _>(FOLD_VERSION)
     .execute(conn)
 }
 
@@ -75,28 +81,13 @@ pub fn lock(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<StoredObje
     let (accounts, ids) = split(keys);
     sql_query(
         "SELECT o.account, o.id, o.type AS kind, o.state::text AS state, o.booking_id, o.version, \
-           o.published_state \
+           o.fold_version, o.published_state \
          FROM objects o JOIN UNNEST($1, $2) AS k (account, id) \
            ON o.account = k.account AND o.id = k.id \
          ORDER BY o.account, o.id FOR UPDATE OF o",
     )
     .bind::<Array<Text>, _>(accounts)
     .bind::<Array<Text>, _>(ids)
-    .load(conn)
-}
-
-/// The objects of these bookings, read without a lock: whoever changes one of them folds its
-/// booking after us, because we hold the bookings' rows.
-///
-/// # Errors
-/// diesel's.
-pub fn of_bookings(conn: &mut PgConnection, bookings: &[String]) -> QueryResult<Vec<StoredObject>> {
-    sql_query(
-        "SELECT account, id, type AS kind, state::text AS state, booking_id, version, \
-           published_state \
-         FROM objects WHERE booking_id = ANY ($1)",
-    )
-    .bind::<Array<Text>, _>(bookings)
     .load(conn)
 }
 
@@ -146,35 +137,30 @@ pub fn insert_links(conn: &mut PgConnection, links: &[(Key, Key, String)]) -> Qu
     .execute(conn)
 }
 
-/// Writes claims that became the least of their rank.
+/// Writes which bookings objects name; what is there stays as it is.
 ///
 /// # Errors
 /// diesel's.
-pub fn upsert_claims(conn: &mut PgConnection, claims: &[(Key, StoredClaim)]) -> QueryResult<usize> {
-    let accounts: Vec<&str> = claims.iter().map(|(key, _)| key.account.as_str()).collect();
-    let ids: Vec<&str> = claims.iter().map(|(key, _)| key.id.as_str()).collect();
-    let ranks: Vec<i16> = claims.iter().map(|(_, claim)| claim.rank).collect();
-    let ats: Vec<i64> = claims.iter().map(|(_, claim)| claim.at).collect();
-    let sources: Vec<&str> = claims
+pub fn insert_mentions(
+    conn: &mut PgConnection,
+    mentions: &BTreeSet<(Key, String)>,
+) -> QueryResult<usize> {
+    let accounts: Vec<&str> = mentions
         .iter()
-        .map(|(_, claim)| claim.source_id.as_str())
+        .map(|(key, _)| key.account.as_str())
         .collect();
-    let bookings: Vec<&str> = claims
+    let ids: Vec<&str> = mentions.iter().map(|(key, _)| key.id.as_str()).collect();
+    let bookings: Vec<&str> = mentions
         .iter()
-        .map(|(_, claim)| claim.booking_id.as_str())
+        .map(|(_, booking)| booking.as_str())
         .collect();
     sql_query(
-        "INSERT INTO object_claims (account, object_id, rank, at, source_id, booking_id) \
-         SELECT * FROM UNNEST($1, $2, $3, $4, $5, $6) \
-           AS c (account, object_id, rank, at, source_id, booking_id) ORDER BY 1, 2, 3 \
-         ON CONFLICT ON CONSTRAINT object_claims_pkey DO UPDATE \
-           SET at = EXCLUDED.at, source_id = EXCLUDED.source_id, booking_id = EXCLUDED.booking_id",
+        "INSERT INTO object_mentions (account, object_id, booking_id) \
+         SELECT * FROM UNNEST($1, $2, $3) AS m (account, object_id, booking_id) ORDER BY 1, 2, 3 \
+         ON CONFLICT ON CONSTRAINT object_mentions_pkey DO NOTHING",
     )
     .bind::<Array<Text>, _>(accounts)
     .bind::<Array<Text>, _>(ids)
-    .bind::<Array<SmallInt>, _>(ranks)
-    .bind::<Array<BigInt>, _>(ats)
-    .bind::<Array<Text>, _>(sources)
     .bind::<Array<Text>, _>(bookings)
     .execute(conn)
 }
@@ -204,7 +190,7 @@ pub fn update(conn: &mut PgConnection, writes: &[ObjectWrite<'_>], by: &str) -> 
            currency = n.currency, customer = n.customer, settled = n.settled, \
            state = n.state::json, booking_id = n.booking_id, \
            published_state = n.published_state, version = o.version + 1, \
-           updated_at = now(), updated_by = $14 \
+           updated_at = now(), updated_by = $14, fold_version = $15 \
          FROM UNNEST($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
            AS n (account, id, type, status, amount, amount_paid, amount_refunded, currency, \
                  customer, settled, state, booking_id, published_state) \
@@ -239,5 +225,6 @@ pub fn update(conn: &mut PgConnection, writes: &[ObjectWrite<'_>], by: &str) -> 
     .bind::<Array<Nullable<Text>>, _>(column(|w| w.row.booking_id.clone()))
     .bind::<Array<Nullable<Text>>, _>(column(|w| w.row.published_state.clone()))
     .bind::<Text, _>(by)
+    .bind::<Integer, _>(FOLD_VERSION)
     .execute(conn)
 }

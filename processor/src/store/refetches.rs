@@ -27,6 +27,19 @@ pub fn answer_thin(conn: &mut PgConnection, snapshots: &BTreeSet<String>) -> Que
     .execute(conn)
 }
 
+/// Questions that what is known by now answers: they need no call any more.
+///
+/// # Errors
+/// diesel's.
+pub fn answer(conn: &mut PgConnection, fingerprints: &BTreeSet<String>) -> QueryResult<usize> {
+    sql_query(
+        "UPDATE refetches SET state = 'answered', done_at = now() \
+         WHERE state = 'pending' AND reason IN ('settlement', 'claim') AND fingerprint = ANY ($1)",
+    )
+    .bind::<Array<Text>, _>(fingerprints.iter().map(String::as_str).collect::<Vec<_>>())
+    .execute(conn)
+}
+
 /// Asks for each distinct doubt once.
 ///
 /// # Errors

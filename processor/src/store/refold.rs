@@ -1,11 +1,11 @@
-//! What only a refold does: links and claims that nothing makes any more go, and ledger rows say
+//! What only a refold does: links and mentions that nothing makes any more go, and ledger rows say
 //! by which rules they were folded last.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, Integer, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Array, Integer, Text, Timestamptz};
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 use shared::folding::FOLD_VERSION;
 use shared::folding::graph::Key;
@@ -28,21 +28,21 @@ pub fn delete_links(conn: &mut PgConnection, links: &[(Key, Key)]) -> QueryResul
     .execute(conn)
 }
 
-/// Takes claims away. Their objects are locked.
+/// Takes mentions away. Their objects are locked.
 ///
 /// # Errors
 /// diesel's.
-pub fn delete_claims(conn: &mut PgConnection, claims: &[(Key, i16)]) -> QueryResult<usize> {
-    let accounts: Vec<&str> = claims.iter().map(|(key, _)| key.account.as_str()).collect();
-    let ids: Vec<&str> = claims.iter().map(|(key, _)| key.id.as_str()).collect();
-    let ranks: Vec<i16> = claims.iter().map(|(_, rank)| *rank).collect();
+pub fn delete_mentions(conn: &mut PgConnection, rows: &[(Key, String)]) -> QueryResult<usize> {
+    let accounts: Vec<&str> = rows.iter().map(|(key, _)| key.account.as_str()).collect();
+    let ids: Vec<&str> = rows.iter().map(|(key, _)| key.id.as_str()).collect();
+    let bookings: Vec<&str> = rows.iter().map(|(_, booking)| booking.as_str()).collect();
     sql_query(
-        "DELETE FROM object_claims c USING UNNEST($1, $2, $3) AS n (account, object_id, rank) \
-         WHERE c.account = n.account AND c.object_id = n.object_id AND c.rank = n.rank",
+        "DELETE FROM object_mentions m USING UNNEST($1, $2, $3) AS n (account, object_id, booking_id) \
+         WHERE m.account = n.account AND m.object_id = n.object_id AND m.booking_id = n.booking_id",
     )
     .bind::<Array<Text>, _>(accounts)
     .bind::<Array<Text>, _>(ids)
-    .bind::<Array<SmallInt>, _>(ranks)
+    .bind::<Array<Text>, _>(bookings)
     .execute(conn)
 }
 

@@ -1,89 +1,62 @@
-//! `registrations`: read here, inserted only by the booking application.
+//! `registrations` and `registered_intents`: read here, inserted only by the booking application.
 
-use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
-use diesel::{QueryResult, RunQueryDsl, sql_query};
+use diesel::sql_types::{Array, BigInt, Text};
+use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
+use shared::folding::graph::Key;
 
-/// A registration as stored.
-#[derive(Debug, Clone, diesel::QueryableByName)]
-pub struct StoredRegistration {
-    /// The booking.
-    #[diesel(sql_type = Text)]
-    pub booking_id: String,
-    /// Minor units.
-    #[diesel(sql_type = BigInt)]
-    pub amount: i64,
-    /// Three lower-case letters.
-    #[diesel(sql_type = Text)]
-    pub currency: String,
-    /// The payment intent that will pay it.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub payment_intent_id: Option<String>,
-    /// Connected account.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub account: Option<String>,
-    /// When it was registered.
-    #[diesel(sql_type = Timestamptz)]
-    pub registered_at: DateTime<Utc>,
-}
-
-/// Registrations not folded yet of bookings after this one, at most `limit`, in their order.
+/// Bookings after this one that have a registration or a registered payment intent that is not
+/// folded yet, at most `limit`, in their order.
 ///
 /// # Errors
 /// diesel's.
-pub fn not_folded(
-    conn: &mut PgConnection,
-    after: &str,
-    limit: i64,
-) -> QueryResult<Vec<StoredRegistration>> {
-    sql_query(
-        "SELECT booking_id, amount, currency, payment_intent_id, account, registered_at \
-         FROM registrations WHERE folded_at IS NULL AND booking_id > $1 \
+pub fn not_folded(conn: &mut PgConnection, after: &str, limit: i64) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        booking_id: String,
+    }
+    let rows: Vec<Row> = sql_query(
+        "(SELECT booking_id FROM registrations WHERE folded_at IS NULL AND booking_id > $1 \
+          ORDER BY booking_id LIMIT $2) \
+         UNION \
+         (SELECT booking_id FROM registered_intents WHERE folded_at IS NULL AND booking_id > $1 \
+          ORDER BY booking_id LIMIT $2) \
          ORDER BY booking_id LIMIT $2",
     )
     .bind::<Text, _>(after)
     .bind::<BigInt, _>(limit)
-    .load(conn)
+    .load(conn)?;
+    Ok(rows.into_iter().map(|row| row.booking_id).collect())
 }
 
-/// The folded registrations of these bookings. To be read after their rows are locked.
-///
-/// # Errors
-/// diesel's.
-pub fn folded(
-    conn: &mut PgConnection,
-    bookings: &[String],
-) -> QueryResult<Vec<StoredRegistration>> {
-    sql_query(
-        "SELECT booking_id, amount, currency, payment_intent_id, account, registered_at \
-         FROM registrations WHERE folded_at IS NOT NULL AND booking_id = ANY ($1)",
-    )
-    .bind::<Array<Text>, _>(bookings)
-    .load(conn)
-}
-
-/// Marks these as folded; how many were not yet.
+/// Marks what these bookings registered as folded: the first statement of the transaction that
+/// folds it, which then reads it like any other.
 ///
 /// # Errors
 /// diesel's.
 pub fn mark_folded(conn: &mut PgConnection, bookings: &[String]) -> QueryResult<usize> {
-    sql_query(
+    let mut marked = 0_usize;
+    for statement in [
         "UPDATE registrations SET folded_at = now() WHERE folded_at IS NULL AND booking_id = ANY ($1)",
-    )
-    .bind::<Array<Text>, _>(bookings)
-    .execute(conn)
+        "UPDATE registered_intents SET folded_at = now() \
+         WHERE folded_at IS NULL AND booking_id = ANY ($1)",
+    ] {
+        let rows = sql_query(statement)
+            .bind::<Array<Text>, _>(bookings)
+            .execute(conn)?;
+        marked = marked.saturating_add(rows);
+    }
+    Ok(marked)
 }
 
-/// Objects that already claim one of these bookings, or belong to it: `(account, id, type)`.
+/// Objects that name one of these bookings, belong to it, or are registered for it, with their
+/// Stripe object name.
 ///
 /// # Errors
 /// diesel's.
-pub fn concerned(
-    conn: &mut PgConnection,
-    bookings: &[String],
-) -> QueryResult<Vec<(shared::folding::graph::Key, String)>> {
-    #[derive(diesel::QueryableByName)]
+pub fn concerned(conn: &mut PgConnection, bookings: &[String]) -> QueryResult<Vec<(Key, String)>> {
+    #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
         account: String,
@@ -95,22 +68,30 @@ pub fn concerned(
     let rows: Vec<Row> = sql_query(
         "SELECT o.account, o.id, o.type AS kind FROM objects o WHERE o.booking_id = ANY ($1) \
          UNION \
-         SELECT o.account, o.id, o.type FROM object_claims c \
-           JOIN objects o ON o.account = c.account AND o.id = c.object_id \
-         WHERE c.booking_id = ANY ($1)",
+         SELECT o.account, o.id, o.type FROM object_mentions m \
+           JOIN objects o ON o.account = m.account AND o.id = m.object_id \
+         WHERE m.booking_id = ANY ($1) \
+         UNION \
+         SELECT o.account, o.id, o.type FROM object_shares s \
+           JOIN objects o ON o.account = s.account AND o.id = s.object_id \
+         WHERE s.booking_id = ANY ($1) \
+         UNION \
+         SELECT coalesce(r.account, ''), i.payment_intent_id, 'payment_intent' \
+         FROM registered_intents i JOIN registrations r ON r.booking_id = i.booking_id \
+         WHERE i.booking_id = ANY ($1) \
+         UNION \
+         SELECT o.account, o.id, o.type FROM registered_intents i \
+           JOIN objects o ON o.account = '' AND o.id = i.payment_intent_id \
+         WHERE i.booking_id = ANY ($1)",
     )
     .bind::<Array<Text>, _>(bookings)
     .load(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            (
-                shared::folding::graph::Key {
-                    account: row.account,
-                    id: row.id,
-                },
-                row.kind,
-            )
-        })
-        .collect())
+    let rows = rows.into_iter().map(|row| {
+        let key = Key {
+            account: row.account,
+            id: row.id,
+        };
+        (key, row.kind)
+    });
+    Ok(rows.collect())
 }

@@ -7,6 +7,7 @@ use diesel::pg::PgConnection;
 use super::Worker;
 use crate::apply::command::carry_out;
 use crate::apply::park::park;
+use crate::apply::upgrade::upgrading;
 use crate::apply::{Applied, ApplyError, Place, apply_batch};
 use crate::failure::Failure;
 use crate::item::Item;
@@ -67,7 +68,9 @@ impl Worker {
             }
             items => {
                 let items: Vec<&Item> = items.iter().collect();
-                apply_batch(connection, place, &items, self.rules, now)
+                upgrading(connection, self.rules, |conn| {
+                    apply_batch(conn, place, &items, self.rules, now)
+                })
             }
         }
     }

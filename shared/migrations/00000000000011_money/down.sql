@@ -3,6 +3,7 @@ REVOKE SELECT ON bookings, booking_amounts FROM bookend_app;
 REVOKE DELETE ON bookings FROM bookend_processor;
 REVOKE UPDATE (kind, evidence, detail, closed_at, closed_by, found_at, event_id, booking_id) ON findings FROM bookend_processor;
 ALTER TABLE accounts DROP COLUMN deauthorized;
+DROP INDEX refetches_questions;
 DELETE FROM refetches WHERE reason IN ('settlement', 'claim');
 ALTER TABLE refetches DROP CONSTRAINT refetches_reason_known;
 ALTER TABLE refetches ADD CONSTRAINT refetches_reason_known

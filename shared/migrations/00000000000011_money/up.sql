@@ -315,6 +315,8 @@ ALTER TABLE refetches ADD CONSTRAINT refetches_reason_known
     CHECK (reason IN ('tie', 'refunds_differ', 'thin', 'not_generated', 'settlement', 'claim'));
 COMMENT ON COLUMN refetches.reason IS 'tie | refunds_differ | thin | not_generated (Stripe could not make an event about it) | settlement (an invoice is paid and no payment of it is known) | claim (a charge names another booking than its payment intent).';
 
+CREATE INDEX refetches_questions ON refetches (fingerprint) WHERE state = 'pending' AND reason IN ('settlement', 'claim');
+
 -- A connected account that is gone.
 ALTER TABLE accounts ADD COLUMN deauthorized boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN accounts.deauthorized IS 'It has disconnected: nothing more is asked about it.';

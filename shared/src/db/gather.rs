@@ -234,13 +234,11 @@ impl Gathered {
         })
     }
 
-    /// Reads the registrations of bookings that turned up.
+    /// Reads what people put in about the objects and bookings that turned up.
     fn register(&mut self, conn: &mut PgConnection) -> Result<(), GatherError> {
         let bookings: Vec<String> = self.bookings.iter().cloned().collect();
-        if !bookings.is_empty() {
-            self.registered
-                .extend(belonging::registered(conn, &bookings)?);
-        }
+        let keys: Vec<Key> = self.rebuild.keys().cloned().collect();
+        self.human = belonging::human_inputs(conn, &keys, &bookings)?;
         Ok(())
     }
 }

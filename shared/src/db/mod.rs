@@ -16,6 +16,7 @@ pub mod ledger;
 mod migrations;
 pub mod objects;
 pub mod shadow;
+pub mod shares;
 pub mod ties;
 mod transaction;
 

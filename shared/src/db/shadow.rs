@@ -10,11 +10,12 @@ use diesel::pg::PgConnection;
 use serde_json::{Value, json};
 
 use super::objects::{self, StoredObject};
-use super::{Bounds, GatherError, Gathered, Reach, belonging, gather, ties};
+use super::{Bounds, GatherError, Gathered, Reach, belonging, gather, shares, ties};
 use crate::folding::change::{Change, fields};
-use crate::folding::graph::{Key, StoredClaim};
+use crate::folding::graph::Key;
+use crate::folding::money::{Policy, Share};
 use crate::folding::rebuild::{Rebuilt, RebuiltObject};
-use crate::folding::{Columns, FoldError, ObjectState, Shown};
+use crate::folding::{Columns, FoldError, ObjectState, Shown, TOO_MANY};
 
 /// The most that is tied together and still folded.
 pub const BOUNDS: Bounds = Bounds {
@@ -73,29 +74,35 @@ pub fn shadow(
     db: &mut PgConnection,
     objects: &BTreeSet<Key>,
     bookings: &BTreeSet<String>,
-    require_registration: bool,
+    policy: Policy,
 ) -> Result<Shadow, GatherError> {
     let gathered = gather(db, objects, bookings, Reach::Bookings, BOUNDS)?;
-    Ok(compare(db, gathered, require_registration)?)
+    Ok(compare(db, gathered, policy)?)
 }
 
 fn compare(
     db: &mut PgConnection,
     gathered: Gathered,
-    require_registration: bool,
+    policy: Policy,
 ) -> Result<Shadow, diesel::result::Error> {
     let named: Vec<String> = gathered.bookings.iter().cloned().collect();
     let mut live = belonging::shown(db, &named)?;
-    let rebuilt = gathered.rebuilt(&live.keys().cloned().collect(), require_registration);
+    let rebuilt = gathered.rebuilt(&live.keys().cloned().collect(), policy);
     let keys = gathered.keys();
     let mut stored = objects::stored(db, &keys)?;
     let mut ties = tied(db, &keys, &rebuilt)?;
+    let mut held = shares::of_objects(db, &keys)?;
+    let wanted = rebuilt.shares.clone();
     let objects = rebuilt.objects.into_iter().map(|(key, object)| {
         let row = stored.remove(&key);
         let mut changes = row
             .as_ref()
             .map_or_else(missing, |row| differs(row, &object));
         changes.extend(ties.remove(&key).unwrap_or_default());
+        changes.extend(divided(
+            &held.remove(&key).unwrap_or_default(),
+            wanted.get(&key).map_or(&[], Vec::as_slice),
+        ));
         ObjectShadow {
             key,
             kind: object.kind,
@@ -114,6 +121,11 @@ fn compare(
         rows: gathered.rows.len(),
         record_keys: gathered.record_keys,
     })
+}
+
+/// Shares that are not as they should be.
+fn divided(held: &[Share], wanted: &[Share]) -> Option<Change> {
+    (held != wanted).then(|| Change::new("shares", json!(held), json!(wanted)))
 }
 
 fn missing() -> Vec<Change> {
@@ -146,7 +158,7 @@ fn differs(row: &StoredObject, object: &RebuiltObject) -> Vec<Change> {
     changes
 }
 
-/// Links and claims that are stored and should not be, or the other way round, by object.
+/// Links and mentions that are stored and should not be, or the other way round, by object.
 fn tied(
     db: &mut PgConnection,
     keys: &[Key],
@@ -173,30 +185,30 @@ fn tied(
             changes.entry(from.clone()).or_default().push(lost);
         }
     }
-    let mut wanted = rebuilt.claims.clone();
-    for (key, claim) in ties::claims(db, keys)? {
-        let right = wanted.remove(&(key.clone(), claim.rank));
-        if right.as_ref() != Some(&claim) {
-            let after = right.as_ref().map(told);
-            let wrong = Change::new("claim", told(&claim), after);
+    let mut wanted = rebuilt.mentions.clone();
+    for (key, booking) in ties::mentions(db, keys)? {
+        if !wanted.remove(&(key.clone(), booking.clone())) {
+            let wrong = Change::new("mention", booking, Value::Null);
             changes.entry(key).or_default().push(wrong);
         }
     }
-    for ((key, _), claim) in wanted {
-        let lost = Change::new("claim", Value::Null, told(&claim));
+    for (key, booking) in wanted {
+        let lost = Change::new("mention", Value::Null, booking);
         changes.entry(key).or_default().push(lost);
     }
     Ok(changes)
 }
 
-fn told(claim: &StoredClaim) -> String {
-    format!("{} by {}", claim.booking_id, claim.source_id)
-}
-
 fn booking(live: Option<Shown>, id: String, shadow: Result<Shown, FoldError>) -> BookingShadow {
     // A booking that is parked stays so, whatever its amounts: only its queue lifts that.
-    let is_parked = live.as_ref().and_then(|it| it.hold.as_deref()) == Some("parked");
+    let hold = live.as_ref().and_then(|it| it.hold.clone());
+    let is_parked = hold.as_deref() == Some("parked");
+    let is_left = hold.as_deref() == Some(TOO_MANY);
     let shadow = shadow.map(|mut shown| {
+        // With too many payments it goes on showing what it showed.
+        if is_left && shown.hold.as_deref() == Some(TOO_MANY) {
+            return live.clone().unwrap_or(shown);
+        }
         if is_parked {
             shown.hold = Some("parked".to_owned());
         }

@@ -36,7 +36,7 @@ impl Graph {
     }
 
     /// The objects linked to this one, directly.
-    pub fn neighbours(&self, object: &Key) -> impl Iterator<Item = &Key> {
+    pub fn neighbours<'s>(&'s self, object: &Key) -> impl Iterator<Item = &'s Key> + use<'s> {
         self.links.get(object).into_iter().flatten()
     }
 

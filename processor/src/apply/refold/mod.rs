@@ -2,7 +2,7 @@
 //! a batch.
 //!
 //! Invariant: afterwards its objects are what their applied ledger rows say, no more and no less:
-//! states, links and claims are *replaced*, not joined. What was right already is not written;
+//! states, links, mentions and shares are *replaced*, not joined. What was right already is not written;
 //! what changes is a transition whose cause is the action, and a fact unless it was told before.
 //!
 //! It runs inside the caller's transaction and takes every lock it needs, in the one order, so
@@ -19,7 +19,7 @@ use shared::folding::graph::Key;
 
 use super::fold::{ask_for_ties, refold, tell_objects};
 use super::world::{Cause, World};
-use super::{ApplyError, Plan, Rules, Step, load, write_world};
+use super::{ApplyError, Plan, Rules, load, write_world};
 use crate::store;
 use replace::{Action, Stale, replace, stale};
 
@@ -47,7 +47,7 @@ pub struct Refolded {
     pub rows: usize,
     /// Objects that were not as they should be.
     pub objects_changed: usize,
-    /// Links and claims that were missing or should not have been there.
+    /// Links and mentions that were missing or should not have been there.
     pub ties_changed: usize,
     /// Bookings that show something else now.
     pub bookings_changed: Vec<String>,
@@ -65,7 +65,7 @@ impl fmt::Display for Refolded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} objects folded from {} ledger rows: {} objects, {} links and claims, {} bookings changed",
+            "{} objects folded from {} ledger rows: {} objects, {} links and mentions, {} bookings changed",
             self.objects,
             self.rows,
             self.objects_changed,
@@ -167,6 +167,30 @@ pub fn refold_object(
     )
 }
 
+/// Folds these objects and bookings, and all that links and shared bookings tie to them, anew;
+/// whatever older rules made of them is replaced.
+///
+/// # Errors
+/// As [`refold_booking`].
+pub fn rebuild_all(
+    conn: &mut PgConnection,
+    objects: &BTreeSet<Key>,
+    bookings: &BTreeSet<String>,
+    action_id: &str,
+    (rules, max_rows): (Rules, usize),
+) -> Result<Refold, ApplyError> {
+    let bounds = Bounds {
+        objects: rules.max_objects,
+        rows: max_rows,
+    };
+    let gathered = match gather(conn, objects, bookings, Reach::Bookings, bounds) {
+        Ok(gathered) => gathered,
+        Err(error) => return refused(error),
+    };
+    let bookings = gathered.bookings.clone();
+    replace_all(conn, gathered, &bookings, action_id, (rules, bounds, true))
+}
+
 /// `unknown` says why an empty world is refused, if it is.
 fn fold_anew(
     conn: &mut PgConnection,
@@ -180,7 +204,7 @@ fn fold_anew(
         objects: rules.max_objects,
         rows: max_rows,
     };
-    let mut gathered = match gather(conn, objects, named, Reach::Objects, bounds) {
+    let gathered = match gather(conn, objects, named, Reach::Objects, bounds) {
         Ok(gathered) => gathered,
         Err(error) => return refused(error),
     };
@@ -190,7 +214,20 @@ fn fold_anew(
     {
         return Ok(Refold::Refused(refusal));
     }
-    let mut world = load(conn, &plan(&gathered, bookings, rules), rules.max_objects)?;
+    replace_all(conn, gathered, bookings, action_id, (rules, bounds, false))
+}
+
+/// Locks what was gathered and puts what today's rules make of it in the place of what is there.
+fn replace_all(
+    conn: &mut PgConnection,
+    mut gathered: Gathered,
+    bookings: &BTreeSet<String>,
+    action_id: &str,
+    (rules, bounds, replaces): (Rules, Bounds, bool),
+) -> Result<Refold, ApplyError> {
+    let mut plan = plan(&gathered, bookings, rules);
+    plan.replaces = replaces;
+    let mut world = load(conn, &plan, rules)?;
     match gathered.catch_up(conn, bounds) {
         Ok(is_closed) if is_closed && holds_all(&gathered, &world) => {}
         // Something was tied on between our look and our locks: look again.
@@ -200,30 +237,30 @@ fn fold_anew(
     if let Some(refusal) = gone(conn, &world, &gathered)? {
         return Ok(Refold::Refused(refusal));
     }
-    let rebuilt = gathered.rebuilt(bookings, rules.require_registration);
+    let rebuilt = gathered.rebuilt(bookings, rules.policy);
     let stale = stale(conn, &world, &rebuilt)?;
     let action = Action {
         id: action_id,
         keys: &gathered.record_keys,
     };
-    let (objects_changed, mut touched) = replace(&mut world, rebuilt, &stale, action);
+    let (objects_changed, mut touched) = replace(&mut world, rebuilt, &stale, action)?;
     touched.extend(bookings.iter().cloned());
     let cause = Cause {
         kind: "action",
         id: action_id,
         trace_id: None,
     };
-    for booking in &touched {
-        refold(&mut world, booking, cause, rules.require_registration)?;
+    for booking in touched.intersection(&world.bookings.keys().cloned().collect()) {
+        refold(&mut world, booking, cause)?;
     }
     write(conn, &mut world, &gathered, &stale)?;
-    let changed = world.bookings.values().filter(|row| row.dirty);
+    let changed = world.transitions.iter();
     Ok(Refold::Done(Refolded {
-        objects: world.objects.values().filter(|row| row.locked).count(),
+        objects: world.objects.len(),
         rows: gathered.rows.len(),
         objects_changed,
         ties_changed: stale.ties(&world),
-        bookings_changed: changed.map(|row| row.id.clone()).collect(),
+        bookings_changed: changed.map(|it| it.booking_id.clone()).collect(),
     }))
 }
 
@@ -238,7 +275,7 @@ fn refused(error: GatherError) -> Result<Refold, ApplyError> {
 
 /// Every object, and the bookings that any of them belongs to now or will.
 fn plan(gathered: &Gathered, bookings: &BTreeSet<String>, rules: Rules) -> Plan {
-    let rebuilt = gathered.rebuilt(bookings, rules.require_registration);
+    let rebuilt = gathered.rebuilt(bookings, rules.policy);
     let mut plan = Plan {
         bookings: bookings.clone(),
         ..Plan::default()
@@ -247,17 +284,16 @@ fn plan(gathered: &Gathered, bookings: &BTreeSet<String>, rules: Rules) -> Plan 
         plan.stubs.insert(key.clone(), object.kind.clone());
         plan.bookings.extend(object.booking_id.clone());
     }
-    let claims = rebuilt.claims.into_iter();
-    plan.steps.push(Step {
-        links: rebuilt.links.into_keys().collect(),
-        claims: claims.map(|((key, _), claim)| (key, claim)).collect(),
-    });
+    plan.mentions = rebuilt.mentions;
+    let shares = rebuilt.shares.into_values().flatten();
+    let held = shares.map(|share| share.booking_id);
+    plan.bookings
+        .extend(held.filter(|booking| !booking.is_empty()));
     plan
 }
 
 fn holds_all(gathered: &Gathered, world: &World) -> bool {
-    let mut locked = world.objects.values().filter(|row| row.locked);
-    locked.all(|row| gathered.holds(&row.key))
+    world.objects.keys().all(|key| gathered.holds(key))
 }
 
 /// A stored state may know of rows that were not read, because a bug put them there; but not of
@@ -268,7 +304,7 @@ fn gone(
     gathered: &Gathered,
 ) -> Result<Option<Refusal>, ApplyError> {
     let mut unread = Vec::new();
-    for row in world.objects.values().filter(|row| row.locked) {
+    for row in world.objects.values() {
         let sources = row.state.sources();
         let missing = sources.filter(|id| !gathered.rows.contains_key(*id));
         unread.extend(missing.map(|id| (id, row.key.id.as_str())));
@@ -299,8 +335,8 @@ fn write(
     if !stale.links.is_empty() {
         store::refold::delete_links(conn, &stale.links)?;
     }
-    if !stale.claims.is_empty() {
-        store::refold::delete_claims(conn, &stale.claims)?;
+    if !stale.mentions.is_empty() {
+        store::refold::delete_mentions(conn, &stale.mentions)?;
     }
     store::refold::set_fold_version(conn, &gathered.rows)?;
     Ok(())

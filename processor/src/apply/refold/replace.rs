@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::pg::PgConnection;
-use shared::folding::Columns;
 use shared::folding::graph::Key;
 use shared::folding::rebuild::Rebuilt;
+use shared::folding::{Columns, FOLD_VERSION};
 
 use crate::apply::ApplyError;
+use crate::apply::divide::divide_around;
+use crate::apply::fold::FoldFailed;
 use crate::apply::world::{ObjectRow, Told, World};
 use crate::store;
 
@@ -16,24 +18,22 @@ use crate::store;
 pub(super) struct Stale {
     /// Links.
     pub(super) links: Vec<(Key, Key)>,
-    /// Claims, by object and rank.
-    pub(super) claims: Vec<(Key, i16)>,
+    /// Mentions.
+    pub(super) mentions: Vec<(Key, String)>,
     /// Objects whose typed columns are not those of their own state.
     columns: BTreeSet<Key>,
     /// Links that are there and should be, both ways.
     held: BTreeSet<(Key, Key)>,
-    /// Claims that are there and are what they should be.
-    claimed: BTreeSet<(Key, i16)>,
 }
 
 impl Stale {
-    /// How many links and claims come or go.
+    /// How many links and mentions come or go.
     pub(super) fn ties(&self, world: &World) -> usize {
         [
             self.links.len(),
-            self.claims.len(),
+            self.mentions.len(),
             world.new_links.len(),
-            world.new_claims.len(),
+            world.new_mentions.len(),
         ]
         .into_iter()
         .fold(0, usize::saturating_add)
@@ -57,8 +57,7 @@ pub(super) fn stale(
     world: &World,
     rebuilt: &Rebuilt,
 ) -> Result<Stale, ApplyError> {
-    let locked = world.objects.values().filter(|row| row.locked);
-    let keys: Vec<Key> = locked.map(|row| row.key.clone()).collect();
+    let keys: Vec<Key> = world.objects.keys().cloned().collect();
     let mut stale = Stale::default();
     for link in store::objects::links(conn, &keys)? {
         let key = |id| Key {
@@ -73,16 +72,11 @@ pub(super) fn stale(
             stale.links.push(link);
         }
     }
-    for (key, claim) in store::objects::claims(conn, &keys)? {
-        let place = (key, claim.rank);
-        match rebuilt.claims.get(&place) {
-            Some(wanted) if *wanted == claim => {
-                stale.claimed.insert(place);
-            }
-            Some(_) => {}
-            None => stale.claims.push(place),
-        }
-    }
+    let stored = world.mentions.iter();
+    stale.mentions = stored
+        .filter(|mention| !rebuilt.mentions.contains(*mention))
+        .cloned()
+        .collect();
     for (key, stored) in shared::db::objects::stored(conn, &keys)? {
         let row = world.objects.get(&key);
         if row.is_some_and(|row| Columns::of(&row.state) != stored.columns) {
@@ -94,21 +88,26 @@ pub(super) fn stale(
 
 /// Puts what was rebuilt in the place of what was there: how many objects that changes, and the
 /// bookings that any object here belongs or belonged to.
+///
+/// # Errors
+/// [`FoldFailed`].
 pub(super) fn replace(
     world: &mut World,
     rebuilt: Rebuilt,
     stale: &Stale,
     action: Action<'_>,
-) -> (usize, BTreeSet<String>) {
+) -> Result<(usize, BTreeSet<String>), FoldFailed> {
     let mut touched = BTreeSet::new();
     for (key, object) in rebuilt.objects {
-        let Some(row) = world.objects.get_mut(&key).filter(|row| row.locked) else {
+        let Some(row) = world.objects.get_mut(&key) else {
             continue;
         };
         touched.extend(row.booking_id.clone());
+        let is_outdated = row.version > 0 && row.fold_version < FOLD_VERSION;
         // The name of an object that was told nothing depends on who named it first.
         let is_named = object.state.is_empty() || row.kind == object.kind;
-        if is_named && row.state == object.state && !stale.columns.contains(&key) {
+        let is_right = is_named && row.state == object.state && !stale.columns.contains(&key);
+        if is_right && !is_outdated {
             continue;
         }
         if !object.state.is_empty() {
@@ -123,19 +122,20 @@ pub(super) fn replace(
             world.new_links.push((link.0, link.1, source));
         }
     }
-    for (place, claim) in rebuilt.claims {
-        if !stale.claimed.contains(&place) {
-            world.new_claims.insert(place, claim);
+    for mention in rebuilt.mentions {
+        if world.mentions.insert(mention.clone()) {
+            world.new_mentions.insert(mention);
         }
     }
-    world.graph = rebuilt.graph;
-    let locked = world.objects.values().filter(|row| row.locked);
-    let keys: Vec<Key> = locked.map(|row| row.key.clone()).collect();
-    for key in &keys {
-        touched.extend(world.reassign(key));
+    for mention in &stale.mentions {
+        world.mentions.remove(mention);
     }
+    world.graph = rebuilt.graph;
+    let keys: BTreeSet<Key> = world.objects.keys().cloned().collect();
+    // Only what was right is compared with: a share that nothing makes any more goes.
+    touched.extend(divide_around(world, &keys)?);
     let changed = world.objects.values().filter(|row| row.dirty).count();
-    (changed, touched)
+    Ok((changed, touched))
 }
 
 fn told(row: &ObjectRow, action: Action<'_>) -> Told {
