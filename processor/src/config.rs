@@ -7,6 +7,7 @@ use shared::backoff::Policy;
 use shared::config::{
     CommonArgs, DatabaseArgs, ExposeSecret, KafkaArgs, Problems, Refused, Secret, duration,
 };
+use shared::folding::money;
 use shared::kafka::KafkaSettings;
 
 use crate::apply::Rules;
@@ -42,6 +43,13 @@ pub struct ProcessorArgs {
     /// `true`: an unregistered booking is never confirmed.
     #[arg(long, env = "REQUIRE_REGISTRATION", default_value_t = false, action = clap::ArgAction::Set)]
     pub require_registration: bool,
+    /// `true`: a checkout session's `client_reference_id` names its booking, where that is registered
+    /// with the session's amount and currency.
+    #[arg(long, env = "BOOKING_FROM_CLIENT_REFERENCE", default_value_t = false, action = clap::ArgAction::Set)]
+    pub booking_from_client_reference: bool,
+    /// `true`: money that belongs to no booking is a finding.
+    #[arg(long, env = "REPORT_UNASSIGNED_MONEY", default_value_t = false, action = clap::ArgAction::Set)]
+    pub report_unassigned_money: bool,
     /// Threads that apply batches, each with a database connection; 1 to 64.
     #[arg(long, env = "WORKERS", default_value_t = 2)]
     pub workers: usize,
@@ -172,7 +180,7 @@ impl ProcessorArgs {
                 accounts: accounts(&self.stripe_allowed_accounts),
             },
             rules: Rules {
-                policy: Policy {
+                policy: money::Policy {
                     require_registration: self.require_registration,
                     client_reference: self.booking_from_client_reference,
                     report_unassigned: self.report_unassigned_money,

@@ -226,10 +226,7 @@ pub fn decode(body: &[u8]) -> Result<Decoded<'_>, Malformed> {
 /// Whose event it is, and whether that cannot be read. Connect events carry both places; an
 /// organization's carry a path of accounts in `context`, the last of which is meant.
 /// Source: <https://docs.stripe.com/changelog/basil>, 2025-04-30, "context on events".
-fn attributed(
-    account: Option<&RawValue>,
-    context: Option<&RawValue>,
-) -> (Option<AccountId>, bool) {
+fn attributed(account: Option<&RawValue>, context: Option<&RawValue>) -> (Option<AccountId>, bool) {
     let named = text_of(account).and_then(|id| AccountId::parse(&id).ok());
     let context = context.filter(|raw| raw.get() != "null");
     if named.is_some() || context.is_none() {

@@ -108,7 +108,14 @@ identifier!(
 
 /// Kinds whose ids a merchant may choose, freely before 2018-05.
 /// Source: <https://docs.stripe.com/upgrades>, 2018-05-21.
-const CHOSEN: &[&str] = &["customer", "plan", "price", "product", "coupon", "promotion_code"];
+const CHOSEN: &[&str] = &[
+    "customer",
+    "plan",
+    "price",
+    "product",
+    "coupon",
+    "promotion_code",
+];
 
 impl ObjectId {
     /// Takes the id of an object of this kind.

@@ -130,7 +130,11 @@ fn joined(object: &Value, own: Option<(&str, &str)>) -> Option<String> {
         {
             return Some(format!("{kind}:{id}"));
         }
-        let id_at = if *kind == "customer" { chosen_id_at } else { id_at };
+        let id_at = if *kind == "customer" {
+            chosen_id_at
+        } else {
+            id_at
+        };
         if let Some(id) = paths.iter().find_map(|path| id_at(object, path)) {
             return Some(format!("{kind}:{id}"));
         }

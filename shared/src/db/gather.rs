@@ -196,7 +196,8 @@ impl Gathered {
         }
         let keys: Vec<Key> = reach.iter().cloned().collect();
         let held = belonging::of_objects(conn, &keys)?;
-        let mut bookings: BTreeSet<String> = belonging::mentioned(conn, &keys)?.into_iter().collect();
+        let mut bookings: BTreeSet<String> =
+            belonging::mentioned(conn, &keys)?.into_iter().collect();
         for (key, held) in held {
             self.rebuild.know(key.clone(), &held.kind);
             bookings.extend(held.booking_id.clone());

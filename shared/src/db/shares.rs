@@ -27,10 +27,7 @@ fn parsed(rows: Vec<Row>) -> QueryResult<Vec<StoredShare>> {
 ///
 /// # Errors
 /// diesel's.
-pub fn of_objects(
-    conn: &mut PgConnection,
-    keys: &[Key],
-) -> QueryResult<BTreeMap<Key, Vec<Share>>> {
+pub fn of_objects(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<BTreeMap<Key, Vec<Share>>> {
     let (accounts, ids) = split(keys);
     let rows: Vec<Row> = sql_query(
         "SELECT row_to_json(s)::text AS row FROM UNNEST($1, $2) AS k (account, id) \

@@ -210,6 +210,3 @@ fn amounts_of(sums: Option<&Sums>) -> Result<CurrencyAmounts, FoldError> {
         payments: sums.payments,
     })
 }
-
-#[cfg(test)]
-mod tests;

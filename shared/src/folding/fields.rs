@@ -151,7 +151,9 @@ impl Fields {
             booking: booking_at(object, "/metadata/booking_id"),
             client_reference: booking_at(object, "/client_reference_id"),
             mode: text_at(object, "/mode"),
-            created: is_money(kind).then(|| time_at(object, "/created")).flatten(),
+            created: is_money(kind)
+                .then(|| time_at(object, "/created"))
+                .flatten(),
             capture_before: time_at(object, "/payment_method_details/card/capture_before"),
             amount_withdrawn: withdrawn(kind, object),
             reinstated: kind == "dispute" && transactions(object).any(|(_, amount)| amount > 0),

@@ -37,7 +37,8 @@ mod shown;
 pub mod values;
 
 pub use booking::{
-    BookingView, CurrencyAmounts, FoldError, MAX_BOOKING_PAYMENTS, Registration, Status, fold_booking,
+    BookingView, CurrencyAmounts, FoldError, MAX_BOOKING_PAYMENTS, Registration, Status,
+    fold_booking,
 };
 pub use columns::Columns;
 pub use fields::{Fields, Told};

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::fields::Fields;
 use super::phases::{Phase, later, phase};
 use antichain::Antichain;
-pub use marks::{Capture, ListedPayments, Marks};
+pub use marks::Marks;
+pub(super) use marks::{Capture, ListedPayments};
 
 /// What one event or observation says an object was like.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

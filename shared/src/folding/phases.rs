@@ -116,7 +116,8 @@ pub fn phase(fields: &Fields) -> Phase {
         ("subscription", "trialing" | "active" | "past_due" | "unpaid" | "paused") => "live",
         (
             "payment_intent" | "charge" | "refund" | "dispute" | "checkout.session"
-            | "subscription" | "invoice" | "payout" | "setup_intent" | "invoice_payment" | "credit_note",
+            | "subscription" | "invoice" | "payout" | "setup_intent" | "invoice_payment"
+            | "credit_note",
             other,
         ) => other,
         _ => "live",

@@ -11,9 +11,7 @@ use serde_json::Value;
 use super::details::Details;
 use super::fields::{Fields, Told};
 use super::object::{Capture, ListedPayments, Marks, Snapshot};
-use super::values::{
-    MAX_ELEMENTS, each_at, flag_at, id_at, list_at, number_at, text_at, undone,
-};
+use super::values::{MAX_ELEMENTS, each_at, flag_at, id_at, list_at, number_at, text_at, undone};
 use crate::envelope::{Decoded, Envelope, ObjectRef, ObservedObject, Shape};
 use crate::ids::ObjectId;
 

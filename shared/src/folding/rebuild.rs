@@ -202,7 +202,13 @@ impl Rebuild {
         }
         rebuilt.shares = divided.shares;
         rebuilt.findings = divided.findings;
-        rebuilt.bookings = fold_all(&mut rebuilt.findings, &rebuilt.shares, human, bookings, policy);
+        rebuilt.bookings = fold_all(
+            &mut rebuilt.findings,
+            &rebuilt.shares,
+            human,
+            bookings,
+            policy,
+        );
         if let Some(error) = error {
             let all = rebuilt.bookings.values_mut();
             all.for_each(|shown| *shown = Err(error));

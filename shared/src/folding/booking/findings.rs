@@ -53,7 +53,13 @@ pub(super) fn of_booking(
             facts.net
         );
         let evidence = json!({"payments": paying, "net": facts.net, "expected": facts.expected});
-        found.push(of("paid_twice", booking_id, &paying.join("\n"), detail, evidence));
+        found.push(of(
+            "paid_twice",
+            booking_id,
+            &paying.join("\n"),
+            detail,
+            evidence,
+        ));
     }
     for (key, share) in shares {
         let it = &share.amounts;
@@ -68,16 +74,22 @@ pub(super) fn of_booking(
         }
     }
     if policy.require_registration && facts.expected.is_none() && facts.finished > 0 {
-        let detail = format!("booking {booking_id} was paid {} and is not registered", facts.finished);
+        let detail = format!(
+            "booking {booking_id} was paid {} and is not registered",
+            facts.finished
+        );
         let evidence = json!({"paid": facts.finished});
         found.push(of("paid_unregistered", booking_id, "", detail, evidence));
     }
-    let beside = facts.amounts.in_flight.saturating_add(facts.amounts.authorized);
+    let beside = facts
+        .amounts
+        .in_flight
+        .saturating_add(facts.amounts.authorized);
     if facts.expected == Some(facts.net_finished) && facts.finished > 0 && beside > 0 {
-        let detail = format!(
-            "booking {booking_id} is paid and {beside} more is in flight or authorized"
-        );
-        let evidence = json!({"in_flight": facts.amounts.in_flight, "authorized": facts.amounts.authorized});
+        let detail =
+            format!("booking {booking_id} is paid and {beside} more is in flight or authorized");
+        let evidence =
+            json!({"in_flight": facts.amounts.in_flight, "authorized": facts.amounts.authorized});
         found.push(of("overlapping_payment", booking_id, "", detail, evidence));
     }
     found

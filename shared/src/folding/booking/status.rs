@@ -81,7 +81,6 @@ pub(super) struct Facts {
     /// Net of finished payments.
     pub(super) net_finished: i64,
     pub(super) amounts: Amounts,
-    pub(super) payments: i64,
     /// A session of zero is complete.
     pub(super) is_free: bool,
     /// A dispute is open, in any currency.
@@ -128,7 +127,6 @@ impl Facts {
             net,
             net_finished: net.checked_sub(unfinished_net).ok_or(FoldError::Overflow)?,
             amounts: own.amounts,
-            payments: own.payments,
             is_free: shares.iter().any(|(_, share)| share.is_free),
             is_disputed,
             foreign_net,
@@ -155,7 +153,10 @@ pub(super) fn decide(facts: &Facts, policy: Policy) -> Status {
     if facts.expected == Some(net) && (facts.finished > 0 || (net == 0 && facts.is_paid())) {
         return Status::Confirmed;
     }
-    if net == 0 && (facts.finished > 0 || (facts.foreign_finished && facts.furthest == Some(Progress::Paid))) {
+    if net == 0
+        && (facts.finished > 0
+            || (facts.foreign_finished && facts.furthest == Some(Progress::Paid)))
+    {
         return Status::Refunded;
     }
     if let Some(expected) = facts.expected

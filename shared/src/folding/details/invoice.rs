@@ -140,7 +140,8 @@ fn is_of_subscription(line: &Value) -> bool {
 fn lines(object: &Value) -> Vec<Line> {
     let mut sums: BTreeMap<Option<String>, i64> = BTreeMap::new();
     for line in list_at(object, "/lines/data").iter().take(MAX_LIST) {
-        let booking = booking_at(line, "/metadata/booking_id").filter(|_| !is_of_subscription(line));
+        let booking =
+            booking_at(line, "/metadata/booking_id").filter(|_| !is_of_subscription(line));
         let sum = sums.entry(booking).or_default();
         *sum = sum.saturating_add(line_amount(line));
     }
@@ -148,7 +149,9 @@ fn lines(object: &Value) -> Vec<Line> {
         return Vec::new();
     }
     let lines = sums.into_iter();
-    lines.map(|(booking, amount)| Line { booking, amount }).collect()
+    lines
+        .map(|(booking, amount)| Line { booking, amount })
+        .collect()
 }
 
 /// A line's amount after its discounts and with the taxes that come on top.
@@ -159,7 +162,9 @@ fn line_amount(line: &Value) -> i64 {
             .fold(0, i64::saturating_add)
     };
     let discounts = sum("/discount_amounts", &|_| true);
-    let taxes = sum("/tax_amounts", &|tax| flag_at(tax, "/inclusive") == Some(false));
+    let taxes = sum("/tax_amounts", &|tax| {
+        flag_at(tax, "/inclusive") == Some(false)
+    });
     let taxes = taxes.saturating_add(sum("/taxes", &|tax| {
         text_at(tax, "/tax_behavior").as_deref() == Some("exclusive")
     }));

@@ -121,8 +121,8 @@ impl Subscription {
 impl Item {
     fn read(item: &Value, period_end: Option<i64>) -> Option<Self> {
         let price = chosen_id_at(item, "/price").or_else(|| chosen_id_at(item, "/plan"));
-        let product = chosen_id_at(item, "/price/product")
-            .or_else(|| chosen_id_at(item, "/plan/product"));
+        let product =
+            chosen_id_at(item, "/price/product").or_else(|| chosen_id_at(item, "/plan/product"));
         Some(Self {
             id: id_at(item, "/id")?.into(),
             price: price.map(String::from),

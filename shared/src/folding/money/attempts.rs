@@ -43,11 +43,7 @@ pub(super) fn divide(
 
 /// How far a session got by itself, and whether it needed no payment. One whose payment intent,
 /// invoice or subscription is known hands over to it; one that only saves a card is no attempt.
-fn session(
-    component: &Component<'_>,
-    key: &Key,
-    node: Node<'_>,
-) -> Option<(Progress, bool)> {
+fn session(component: &Component<'_>, key: &Key, node: Node<'_>) -> Option<(Progress, bool)> {
     let fields = node.fields()?;
     if fields.mode.as_deref() == Some("setup") {
         return None;
@@ -84,9 +80,8 @@ fn subscription(component: &Component<'_>, key: &Key, node: Node<'_>) -> Option<
         "canceled" => None,
         _ => {
             let owner = component.owner(key);
-            let mut own = invoices.filter(|(invoice, it)| {
-                it.winner.is_some() && component.owner(invoice) == owner
-            });
+            let mut own = invoices
+                .filter(|(invoice, it)| it.winner.is_some() && component.owner(invoice) == owner);
             let is_due = |it: &Node<'_>| it.fields().and_then(|fields| fields.amount) != Some(0);
             (!own.any(|(_, it)| is_due(&it))).then_some(Progress::Pending)
         }

@@ -80,7 +80,13 @@ fn of(
 fn claims(kind: &str) -> bool {
     matches!(
         kind,
-        "checkout.session" | "subscription" | "invoice" | "payment_intent" | "charge" | "refund" | "dispute"
+        "checkout.session"
+            | "subscription"
+            | "invoice"
+            | "payment_intent"
+            | "charge"
+            | "refund"
+            | "dispute"
     )
 }
 
@@ -106,7 +112,13 @@ pub(super) fn of_object(
         );
         let evidence = json!({"named": named, "counts": claim, "belongs_to": owner.first()});
         let latest = claim.unwrap_or("");
-        found.push(of("claim_changed", key, claim, &format!("{all}\n{latest}"), (detail, evidence)));
+        found.push(of(
+            "claim_changed",
+            key,
+            claim,
+            &format!("{all}\n{latest}"),
+            (detail, evidence),
+        ));
     }
     let Some(claim) = claim else {
         reference(component, key, node, found);
@@ -118,19 +130,41 @@ pub(super) fn of_object(
             key.id
         );
         let evidence = json!({"named": claim});
-        found.push(of("claim_removed", key, Some(claim), claim, (detail, evidence)));
+        found.push(of(
+            "claim_removed",
+            key,
+            Some(claim),
+            claim,
+            (detail, evidence),
+        ));
     }
     if SUSPICIOUS.contains(&claim.trim()) {
-        let detail = format!("{} names a booking that looks like a programming error: {claim}", key.id);
-        found.push(of("suspicious_booking_id", key, Some(claim), claim, (detail, json!({"named": claim}))));
+        let detail = format!(
+            "{} names a booking that looks like a programming error: {claim}",
+            key.id
+        );
+        found.push(of(
+            "suspicious_booking_id",
+            key,
+            Some(claim),
+            claim,
+            (detail, json!({"named": claim})),
+        ));
     }
     if !component.eligible(&key.account, claim) {
         let detail = format!(
             "{} names booking {claim}, which is not registered for its account: the claim does not count",
             key.id
         );
-        let evidence = json!({"claimed": claim, "account": key.account, "belongs_to": owner.first()});
-        found.push(of("foreign_claim", key, Some(claim), claim, (detail, evidence)));
+        let evidence =
+            json!({"claimed": claim, "account": key.account, "belongs_to": owner.first()});
+        found.push(of(
+            "foreign_claim",
+            key,
+            Some(claim),
+            claim,
+            (detail, evidence),
+        ));
         return;
     }
     differs(component, key, node, owner, claim, divided);
@@ -153,12 +187,19 @@ fn differs(
         return;
     }
     let belongs = owner.first().unwrap_or_default();
-    let detail = format!("{} names booking {claim} and belongs to {belongs} by its payment, which counts", key.id);
+    let detail = format!(
+        "{} names booking {claim} and belongs to {belongs} by its payment, which counts",
+        key.id
+    );
     let evidence = json!({"claimed": claim, "belongs_to": owner.first()});
     let contradiction = format!("{claim}\n{belongs}");
-    divided
-        .findings
-        .push(of("claims_differ", key, Some(claim), &contradiction, (detail, evidence)));
+    divided.findings.push(of(
+        "claims_differ",
+        key,
+        Some(claim),
+        &contradiction,
+        (detail, evidence),
+    ));
     // No event says that an intent's metadata changed.
     if node.kind == "charge"
         && let Some((intent, known)) = component.near(key, "payment_intent").next()
@@ -187,7 +228,13 @@ fn reference(component: &Component<'_>, key: &Key, node: &Node<'_>, found: &mut 
             key.id
         );
         let evidence = json!({"client_reference_id": booking});
-        found.push(of("foreign_claim", key, Some(booking), booking, (detail, evidence)));
+        found.push(of(
+            "foreign_claim",
+            key,
+            Some(booking),
+            booking,
+            (detail, evidence),
+        ));
     }
 }
 
@@ -199,9 +246,18 @@ pub(super) fn shared_payment(key: &Key, shares: &[Share]) -> Finding {
         .collect();
     let named: Vec<&str> = shares.iter().map(|it| it.booking_id.as_str()).collect();
     let named = named.join(", ");
-    let detail = format!("{} pays several bookings and a part of it names none{named}", key.id);
+    let detail = format!(
+        "{} pays several bookings and a part of it names none{named}",
+        key.id
+    );
     let detail = detail.replace("none, ", "none: ");
-    of("shared_payment", key, None, &named, (detail, json!({"parts": parts})))
+    of(
+        "shared_payment",
+        key,
+        None,
+        &named,
+        (detail, json!({"parts": parts})),
+    )
 }
 
 /// A refund that was divided in proportion.
@@ -220,7 +276,13 @@ pub(super) fn dispute_partial(key: &Key, amount: i64) -> Finding {
         "{} was lost and a part came back in another currency: all of {amount} counts as lost",
         key.id
     );
-    of("dispute_partial", key, None, "", (detail, json!({"amount": amount})))
+    of(
+        "dispute_partial",
+        key,
+        None,
+        "",
+        (detail, json!({"amount": amount})),
+    )
 }
 
 /// A charge that was captured in part and shows the rest as refunded, without proof that this was
@@ -230,7 +292,13 @@ pub(super) fn release_unproven(key: &Key, amount: i64) -> Finding {
         "{} shows {amount} as refunded that may only be a released authorization: no event shows its capture, so it counts as refunded",
         key.id
     );
-    of("release_unproven", key, None, &amount.to_string(), (detail, json!({"amount": amount})))
+    of(
+        "release_unproven",
+        key,
+        None,
+        &amount.to_string(),
+        (detail, json!({"amount": amount})),
+    )
 }
 
 /// An invoice that is paid and no payment of it is known.
@@ -239,7 +307,13 @@ pub(super) fn settlement_unproven(key: &Key, amount: i64) -> Finding {
         "{} is paid and no payment of {amount} is known: nothing counts until Stripe lists its payments",
         key.id
     );
-    of("settlement_unproven", key, None, &amount.to_string(), (detail, json!({"amount": amount})))
+    of(
+        "settlement_unproven",
+        key,
+        None,
+        &amount.to_string(),
+        (detail, json!({"amount": amount})),
+    )
 }
 
 /// Names the question how an invoice was paid.
@@ -300,9 +374,13 @@ pub(super) fn refunds_disagree(it: &Disagreement<'_, '_>, at: i64, divided: &mut
             it.charge.id, it.told
         );
         let evidence = json!({"amount_refunded": it.told, "refunds": refunds});
-        divided
-            .findings
-            .push(of("refunds_disagree", it.charge, None, &contradiction, (detail, evidence)));
+        divided.findings.push(of(
+            "refunds_disagree",
+            it.charge,
+            None,
+            &contradiction,
+            (detail, evidence),
+        ));
         return;
     }
     let latest = it.refunds.iter().map(|(_, refund)| refund.at()).max();
@@ -320,10 +398,19 @@ pub(super) fn unassigned(divided: &mut Divided) {
     for (key, shares) in &divided.shares {
         let nobodys = shares.iter().find(|share| share.booking_id.is_empty());
         let Some(share) = nobodys else { continue };
-        let amount = share.amounts.captured.saturating_add(share.amounts.settled_elsewhere);
+        let amount = share
+            .amounts
+            .captured
+            .saturating_add(share.amounts.settled_elsewhere);
         if amount > 0 {
             let detail = format!("{amount} of {} belongs to no booking", key.id);
-            let found = of("unassigned_money", key, None, &amount.to_string(), (detail, json!({"amount": amount})));
+            let found = of(
+                "unassigned_money",
+                key,
+                None,
+                &amount.to_string(),
+                (detail, json!({"amount": amount})),
+            );
             divided.findings.push(found);
         }
     }

@@ -171,9 +171,15 @@ fn settled(
     let fingerprint = findings::settlement_fingerprint(key, paid);
     let (mut through, mut records) = (0_i64, 0_i64);
     for (_, payment) in component.near(key, "invoice_payment") {
-        let Some(fields) = payment.fields() else { continue };
+        let Some(fields) = payment.fields() else {
+            continue;
+        };
         if payment.status() == "paid" {
-            let sum = if fields.is_record { &mut records } else { &mut through };
+            let sum = if fields.is_record {
+                &mut records
+            } else {
+                &mut through
+            };
             *sum = sum.saturating_add(fields.amount_received.unwrap_or(0).max(0));
         }
     }

@@ -88,9 +88,8 @@ fn of_intent(
     let Some(fields) = node.fields() else {
         let charges = component.near(key, "charge");
         let known = charges.filter(|(_, charge)| charge.winner.is_some() && !is_mirror(charge));
-        let standing_in = known.max_by_key(|(key, charge)| {
-            (charge.status() == "succeeded", charge.at(), *key)
-        })?;
+        let standing_in = known
+            .max_by_key(|(key, charge)| (charge.status() == "succeeded", charge.at(), *key))?;
         if standing_in.1.status() == "succeeded" {
             divided
                 .questions
@@ -272,9 +271,7 @@ fn evidence(
 }
 
 /// Hash of the winners of these objects, and whether none of them is in doubt.
-pub(super) fn winners<'k>(
-    nodes: impl Iterator<Item = (&'k Key, Node<'k>)>,
-) -> (String, bool) {
+pub(super) fn winners<'k>(nodes: impl Iterator<Item = (&'k Key, Node<'k>)>) -> (String, bool) {
     let mut is_settled = true;
     let mut sources: Vec<String> = Vec::new();
     for (key, node) in nodes {

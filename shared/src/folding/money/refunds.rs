@@ -206,12 +206,18 @@ fn of_charge(
         return Ok(());
     };
     // Since basil the total leaves out what was released, before it held it.
-    let without = told.checked_sub(released).filter(|it| *it >= 0).unwrap_or(told);
+    let without = told
+        .checked_sub(released)
+        .filter(|it| *it >= 0)
+        .unwrap_or(told);
     if refunds.is_empty() {
         returned.unknown(charge.0, without);
         return Ok(());
     }
-    let total = sum(own.iter().filter(|(_, it)| counts(it)).map(|(_, it)| amount(it)))?;
+    let total = sum(own
+        .iter()
+        .filter(|(_, it)| counts(it))
+        .map(|(_, it)| amount(it)))?;
     let at = charge.1.at();
     let expected = Expected::of(without, at, &own);
     if expected.agrees(total) || Expected::of(told, at, &own).agrees(total) {
@@ -400,15 +406,20 @@ impl Taking {
         }
         let left = |share: &Share| {
             let it = &share.amounts;
-            let gone = it.refunded.saturating_add(it.disputed).saturating_add(it.lost);
+            let gone = it
+                .refunded
+                .saturating_add(it.disputed)
+                .saturating_add(it.lost);
             it.captured.saturating_sub(gone).max(0)
         };
         let mut lefts: Vec<(String, i64)> = shares
             .iter()
             .map(|share| (share.booking_id.clone(), left(share)))
             .collect();
-        let mut parts: Vec<(String, i64)> =
-            lefts.iter().map(|(booking, _)| (booking.clone(), 0)).collect();
+        let mut parts: Vec<(String, i64)> = lefts
+            .iter()
+            .map(|(booking, _)| (booking.clone(), 0))
+            .collect();
         let mut rest = self.amount;
         for (booking, wanted) in &self.named {
             let place = lefts.iter().position(|(of, _)| of == booking);
@@ -422,7 +433,12 @@ impl Taking {
             *part = part.saturating_add(taken);
             rest = rest.saturating_sub(taken);
         }
-        let within = rest.min(lefts.iter().map(|(_, left)| *left).fold(0, i64::saturating_add));
+        let within = rest.min(
+            lefts
+                .iter()
+                .map(|(_, left)| *left)
+                .fold(0, i64::saturating_add),
+        );
         let captured: Vec<(String, i64)> = shares
             .iter()
             .map(|share| (share.booking_id.clone(), share.amounts.captured.max(0)))
