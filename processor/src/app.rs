@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use shared::db::{Limits, require_schema};
 use shared::error::chain;
+use shared::folding::FOLD_VERSION;
 use shared::kafka::producer::Producer;
 use shared::kafka::topics::{TopicError, Wanted, check};
 use shared::runtime::{Ops, start_ops};
@@ -69,7 +70,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         topic: config.topics.events_topic.clone(),
         database_url: config.database_url().to_owned(),
         revoke_grace: config.revoke_grace,
-        last_answer,
+        last_answer: Arc::clone(&last_answer),
     };
     let polled = poll(&settings, &queues, &heart);
     ops.health.set_unready("kafka", "stopping");
@@ -87,6 +88,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         );
     }
     tracing::info!("processor stopped");
+    if last_answer.is_superseded() {
+        return Err(StartError::Refused(SUPERSEDED.to_owned()).into());
+    }
     polled.context("polling ended")
 }
 
@@ -110,6 +114,9 @@ fn until_ready(
     Ok(false)
 }
 
+const SUPERSEDED: &str =
+    "the database takes only later folding rules than these: install a later version";
+
 /// Why the processor does not work yet, or never will on this ground.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -129,6 +136,11 @@ fn check_database(config: &Config) -> Result<(), StartError> {
     )
     .map_err(|error| StartError::NotYet(chain(&error)))?;
     require_schema(&mut connection).map_err(|error| StartError::Refused(chain(&error)))?;
+    let least = store::rules::min_version(&mut connection)
+        .map_err(|error| StartError::NotYet(chain(&error)))?;
+    if least > FOLD_VERSION {
+        return Err(StartError::Refused(SUPERSEDED.to_owned()));
+    }
     store::events::require_durability(&mut connection)
         .map_err(|error| StartError::NotYet(chain(&error)))?
         .then_some(())
@@ -209,6 +221,6 @@ impl Heartbeat for Heart {
     }
 
     fn stopping(&self) -> bool {
-        self.ops.stop.is_set()
+        self.ops.stop.is_set() || self.last_answer.is_superseded()
     }
 }

@@ -18,12 +18,13 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use shared::db::Limits;
 use shared::error::chain;
+use shared::folding::FOLD_VERSION;
 use shared::runtime::Health;
 
 use crate::brake::Brake;
 use crate::consumer::Queues;
 use crate::store::control::{Instance, Wanted, hold, say, wanted};
-use crate::store::progress;
+use crate::store::{progress, rules};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// More than a look may take that is answered, or refused, in the end (see [`limits`]).
@@ -35,6 +36,7 @@ const LOOK_WITHIN: Duration = Duration::from_secs(30);
 pub struct LastAnswer {
     at: Mutex<Instant>,
     give_up_after: Duration,
+    superseded: AtomicBool,
 }
 
 impl LastAnswer {
@@ -44,7 +46,14 @@ impl LastAnswer {
         Self {
             at: Mutex::new(Instant::now()),
             give_up_after,
+            superseded: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the database says that only later folding rules than ours may write.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Relaxed)
     }
 
     fn note(&self) {
@@ -128,6 +137,14 @@ impl Watch {
         seen: &mut Option<i64>,
     ) -> diesel::QueryResult<()> {
         self.follow(connection, wish, seen);
+        let least = rules::min_version(connection)?;
+        if least > FOLD_VERSION && !self.last_answer.superseded.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                ours = FOLD_VERSION,
+                least,
+                "the database takes only later folding rules than these: this processor stops"
+            );
+        }
         // Our own view first: rows only rise, so one behind it is from another time.
         let ours = self.queues.claims();
         let rows = progress::all(connection, &self.topic)?;

@@ -72,7 +72,7 @@ fn look(global: &Global, args: &RefoldArgs) -> Result<Shadow, Failure> {
         })
         .collect();
     let folded = read(global.timeout, "refold", |db| {
-        refold::shadow(db, &objects, &bookings, args.require_registration)
+        refold::shadow(db, &objects, &bookings, args.policy())
     })?;
     let shadow = folded.map_err(|refused| Failure::Precondition {
         what: format!("it cannot be folded: {}", chain(&refused)),
@@ -218,7 +218,7 @@ fn everything(global: &Global, args: &RefoldArgs, execute: bool) -> Result<(), F
         reader: Writer::connect(global.timeout)?,
         writer: Writer::connect(global.timeout)?,
         interrupt: &interrupt,
-        require_registration: args.require_registration,
+        policy: args.policy(),
     };
     let run = walk.writer.run("refold_begin", |db| {
         refold::may_keep(db)?;

@@ -1,6 +1,7 @@
 //! What can be typed after `bookend refold`.
 
 use clap::{ArgGroup, Args};
+use shared::folding::money::Policy;
 use shared::ids::{AccountId, BookingId, ObjectId};
 
 use crate::action::Writing;
@@ -37,6 +38,9 @@ pub(crate) struct RefoldArgs {
     /// As the processor has it: an unregistered booking is never confirmed.
     #[arg(long, env = "REQUIRE_REGISTRATION", action = clap::ArgAction::Set, default_value_t = false)]
     pub(crate) require_registration: bool,
+    /// As the processor has it: a session's client reference names its booking.
+    #[arg(long, env = "BOOKING_FROM_CLIENT_REFERENCE", action = clap::ArgAction::Set, default_value_t = false)]
+    pub(crate) booking_from_client_reference: bool,
     #[command(flatten)]
     pub(crate) writing: Writing,
     #[command(flatten)]
@@ -48,5 +52,16 @@ fn run_id(text: &str) -> Result<String, String> {
     match text.strip_prefix("ref_") {
         Some(hex) if is_hex(hex) => Ok(text.to_owned()),
         Some(_) | None => Err("a run is ref_ and 32 hex digits".to_owned()),
+    }
+}
+
+impl RefoldArgs {
+    /// The processor's rules.
+    pub(crate) const fn policy(&self) -> Policy {
+        Policy {
+            require_registration: self.require_registration,
+            client_reference: self.booking_from_client_reference,
+            report_unassigned: false,
+        }
     }
 }

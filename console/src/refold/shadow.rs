@@ -6,6 +6,7 @@ use diesel::pg::PgConnection;
 use shared::db::GatherError;
 pub(crate) use shared::db::shadow::Shadow;
 use shared::folding::graph::Key;
+use shared::folding::money::Policy;
 
 use crate::failure::Failure;
 
@@ -18,9 +19,9 @@ pub(crate) fn shadow(
     db: &mut PgConnection,
     objects: &BTreeSet<Key>,
     bookings: &BTreeSet<String>,
-    require_registration: bool,
+    policy: Policy,
 ) -> Result<Result<Shadow, GatherError>, Failure> {
-    match shared::db::shadow::shadow(db, objects, bookings, require_registration) {
+    match shared::db::shadow::shadow(db, objects, bookings, policy) {
         Ok(shadow) => Ok(Ok(shadow)),
         Err(GatherError::Database(source)) => Err(Failure::Query {
             doing: "reading the ledger and what is stored",

@@ -14,6 +14,7 @@ use serde::Serialize;
 use shared::db::{GatherError, ties};
 use shared::folding::FOLD_VERSION;
 use shared::folding::graph::Key;
+use shared::folding::money::Policy;
 
 use super::shadow::{Shadow, shadow};
 use super::tables::{self, Run};
@@ -33,7 +34,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) reader: Writer,
     pub(crate) writer: Writer,
     pub(crate) interrupt: &'a Interrupt,
-    pub(crate) require_registration: bool,
+    pub(crate) policy: Policy,
 }
 
 /// What could not be folded.
@@ -172,14 +173,14 @@ impl Walk<'_> {
     }
 
     fn fold(&mut self, run: &str, round: &Round) -> Result<Result<(), GatherError>, Failure> {
-        let require_registration = self.require_registration;
+        let policy = self.policy;
         let folded: Result<Shadow, GatherError> = self.reader.run("refold_shadow", |db| {
             db.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 .map_err(|source| Failure::Query {
                     doing: "a read-only transaction",
                     source,
                 })?;
-            shadow(db, &round.0, &round.1, require_registration)
+            shadow(db, &round.0, &round.1, policy)
         })?;
         match folded {
             Err(refused) => Ok(Err(refused)),

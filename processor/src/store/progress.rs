@@ -3,6 +3,7 @@
 use diesel::pg::PgConnection;
 use diesel::sql_types::{BigInt, Integer, Text};
 use diesel::{OptionalExtension, QueryResult, RunQueryDsl};
+use shared::folding::FOLD_VERSION;
 
 /// Whether the compare-and-set found the row as expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +28,15 @@ pub fn advance(
 ) -> QueryResult<Moved> {
     let rows = diesel::sql_query(
         "UPDATE partition_progress SET next_offset = $5, updated_at = now() \
-         WHERE topic = $1 AND partition = $2 AND epoch = $3 AND next_offset = $4",
+         WHERE topic = $1 AND partition = $2 AND epoch = $3 AND next_offset = $4 \
+           AND $6 >= (SELECT min_version FROM fold_rules)",
     )
     .bind::<Text, _>(topic)
     .bind::<Integer, _>(partition)
     .bind::<BigInt, _>(epoch)
     .bind::<BigInt, _>(expected)
     .bind::<BigInt, _>(next)
+    .bind::<Integer, _>(FOLD_VERSION)
     .execute(conn)?;
     Ok(if rows == 1 { Moved::Yes } else { Moved::No })
 }

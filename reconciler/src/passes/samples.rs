@@ -73,7 +73,7 @@ pub(super) async fn ledgers<L: EventLog>(config: &Config, engine: &Engine<L>, me
         let count = due.next().await;
         let span = tracing::info_span!("ledger_sweep");
         let outcome = engine
-            .check_ledger(count, config.samples.require_registration)
+            .check_ledger(count, config.samples.policy())
             .instrument(span)
             .await;
         if outcome.as_ref().is_err_and(SweepError::is_lost) {

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use shared::db::GatherError;
 use shared::db::shadow::{Shadow, shadow};
 use shared::folding::change::Change;
+use shared::folding::money::Policy;
 use shared::kafka::producer::EventLog;
 use shared::windows::Window;
 
@@ -51,15 +52,11 @@ enum Folded {
 }
 
 impl<L: EventLog> Engine<L> {
-    /// Folds up to `count` bookings anew. `require_registration`: as the processor is set.
+    /// Folds up to `count` bookings anew. `policy`: as the processor is set.
     ///
     /// # Errors
     /// [`SweepError`]; what was found so far is not written and will be found again.
-    pub async fn check_ledger(
-        &self,
-        count: i64,
-        require_registration: bool,
-    ) -> Result<Checked, SweepError> {
+    pub async fn check_ledger(&self, count: i64, policy: Policy) -> Result<Checked, SweepError> {
         let store = &self.reader.store;
         let drawn = store
             .run("sample_all", move |connection| {
@@ -71,7 +68,7 @@ impl<L: EventLog> Engine<L> {
             let id = booking.clone();
             let folded = store
                 .run("refold_in_memory", move |connection| {
-                    fold(connection, id, require_registration)
+                    fold(connection, id, policy)
                 })
                 .await?;
             checked.bookings += 1;
@@ -118,19 +115,10 @@ impl<L: EventLog> Engine<L> {
 }
 
 /// Folds one booking beside what is stored, both of one moment.
-fn fold(
-    connection: &mut PgConnection,
-    booking: String,
-    require_registration: bool,
-) -> QueryResult<Folded> {
+fn fold(connection: &mut PgConnection, booking: String, policy: Policy) -> QueryResult<Folded> {
     connection.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
     let bookings = BTreeSet::from([booking.clone()]);
-    match shadow(
-        connection,
-        &BTreeSet::new(),
-        &bookings,
-        require_registration,
-    ) {
+    match shadow(connection, &BTreeSet::new(), &bookings, policy) {
         Ok(shadow) => Ok(wrong(&booking, &shadow).map_or(Folded::Right, Folded::Wrong)),
         Err(GatherError::Database(error)) => Err(error),
         Err(
