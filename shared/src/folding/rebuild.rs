@@ -151,6 +151,12 @@ impl Rebuild {
             .extend(mentions.map(|booking| (own.clone(), booking.clone())));
     }
 
+    /// What was told of one object so far.
+    #[must_use]
+    pub fn state(&self, key: &Key) -> Option<&ObjectState> {
+        self.objects.get(key).map(|(_, state)| state)
+    }
+
     /// Every object named so far.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.objects.keys()
@@ -181,13 +187,7 @@ impl Rebuild {
             let link = (from.clone(), to.clone());
             rebuilt.links.insert(link, source.clone());
         }
-        let nodes: BTreeMap<&Key, Node<'_>> = self
-            .objects
-            .iter()
-            .map(|(key, (kind, state))| (key, Node::new(kind, state)))
-            .collect();
-        let component = Component::new(nodes, &rebuilt.graph, human.inputs(policy));
-        let (divided, error) = match divide(&component) {
+        let (divided, error) = match self.divided(&rebuilt.graph, human.inputs(policy)) {
             Ok(divided) => (divided, None),
             Err(error) => (Divided::default(), Some(error)),
         };
@@ -214,6 +214,31 @@ impl Rebuild {
             all.for_each(|shown| *shown = Err(error));
         }
         rebuilt
+    }
+}
+
+impl Rebuild {
+    /// The money of each component by itself.
+    fn divided(&self, graph: &Graph, inputs: Inputs<'_>) -> Result<Divided, FoldError> {
+        let mut all = Divided::default();
+        let mut seen: BTreeSet<Key> = BTreeSet::new();
+        for start in self.objects.keys() {
+            if seen.contains(start) {
+                continue;
+            }
+            let keys = graph.component(start);
+            let nodes: BTreeMap<&Key, Node<'_>> = keys
+                .iter()
+                .filter_map(|key| self.objects.get_key_value(key))
+                .map(|(key, (kind, state))| (key, Node::new(kind, state)))
+                .collect();
+            let divided = divide(&Component::new(nodes, graph, inputs))?;
+            all.shares.extend(divided.shares);
+            all.owners.extend(divided.owners);
+            all.findings.extend(divided.findings);
+            seen.extend(keys);
+        }
+        Ok(all)
     }
 }
 

@@ -5,11 +5,14 @@
 //! ever. `FUZZ_ROUNDS` makes it longer.
 
 use crate::corpus::{corpus, rounds};
+use crate::told::rebuilt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use shared::envelope::{decode, decode_observation};
-use shared::folding::{Member, ObjectState, fold_booking, read_event, read_observation};
+use shared::folding::money::Policy;
+use shared::folding::rebuild::{HumanInputs, LedgerReading};
+use shared::folding::{ObjectState, read_event, read_observation};
 use shared::routing::{booking_id_of, observation_key, record_key};
 
 const ROUNDS: u64 = 400;
@@ -149,9 +152,13 @@ fn whatever_can_be_read_folds_the_same_in_both_orders_and_can_be_stored() {
         assert_eq!(one, other);
         let stored = serde_json::to_string(&one).unwrap();
         assert_eq!(serde_json::from_str::<ObjectState>(&stored).unwrap(), one);
-        let id = object.id.to_string();
-        let members: Vec<Member<'_>> = Member::of(&id, &one).into_iter().collect();
-        drop(fold_booking(None, &members, false));
+        let told = LedgerReading {
+            source_id: "evt_1".to_owned(),
+            reading: read_event(&decoded),
+            ..LedgerReading::default()
+        };
+        let rebuilt = rebuilt([&told], &HumanInputs::default(), Policy::default());
+        assert!(rebuilt.objects.values().any(|it| !it.state.is_empty()));
     });
 }
 

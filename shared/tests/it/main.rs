@@ -18,3 +18,4 @@ mod reference;
 mod schema;
 mod signature_fuzz;
 mod signature_timing;
+mod told;

@@ -6,64 +6,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use shared::envelope::{decode, decode_observation};
-use shared::folding::graph::{Graph, Key, OWN_METADATA, REGISTERED, StoredClaim};
-use shared::folding::rebuild::{LedgerReading, Rebuild, Rebuilt, Registered};
-use shared::folding::{
-    Member, ObjectState, Registration, Shown, fold_booking, read_event, read_observation,
-};
-use shared::ids::{BookingId, ObjectId};
-use shared::money::Currency;
+use shared::envelope::decode;
+use shared::folding::graph::{Graph, Key};
+use shared::folding::money::{Component, Node, Policy, Share, divide};
+use shared::folding::rebuild::{HumanInputs, LedgerReading, Rebuild, Rebuilt};
+use shared::folding::{ObjectState, Shown, fold_booking, read_event};
 use testbed::histories::{History, Mix, history};
 
+use crate::histories::human;
+use crate::told::{event, observation, ours, registered, shown};
+
 const SEED: u64 = 17;
-type Registrations = BTreeMap<String, Registered>;
 
 fn readings(history: &History) -> Vec<LedgerReading> {
-    let mut readings = Vec::new();
-    for event in &history.events {
-        let body = event.to_string().into_bytes();
-        let decoded = decode(&body).unwrap();
-        readings.push(LedgerReading {
-            account: event["account"].as_str().unwrap_or_default().to_owned(),
-            source_id: decoded.envelope.id.to_string(),
-            at: decoded.envelope.created,
-            reading: read_event(&decoded),
-        });
-    }
+    let mut readings: Vec<LedgerReading> = history.events.iter().map(event).collect();
     // One object in three was also looked at.
     for truth in history.truth.iter().step_by(3) {
-        let body = truth.to_string().into_bytes();
-        let observed = decode_observation(&body).unwrap();
-        let id = format!("obs_{}", observed.object.id);
-        readings.push(LedgerReading {
-            account: String::new(),
-            source_id: id.clone(),
-            at: 1_900_000_000,
-            reading: read_observation(&observed, &id, 1_900_000_000),
-        });
+        let id = truth["id"].as_str().unwrap_or_default();
+        let account = history.accounts.get(id).cloned().unwrap_or_default();
+        readings.push(observation(&account, truth, 1_900_000_000));
     }
     readings
 }
 
-fn registration(booking: &str, amount: i64, payment_intent: Option<&str>) -> (String, Registered) {
-    let registered = Registered {
-        registration: Registration {
-            booking_id: BookingId::parse(booking).unwrap(),
-            amount,
-            currency: Currency::parse("eur").unwrap(),
-            payment_intent: payment_intent.map(|id| ObjectId::parse(id).unwrap()),
-            at: 7,
-        },
-        account: String::new(),
-    };
-    (booking.to_owned(), registered)
-}
-
-/// As the processor does it: one reading after the other into states, links and claims.
+/// As the processor does it: one reading after the other into states and links, and the money of
+/// what is tied together divided by itself.
 #[derive(Default)]
 struct Incremental {
-    states: BTreeMap<Key, ObjectState>,
+    states: BTreeMap<Key, (String, ObjectState)>,
     links: BTreeSet<(Key, Key)>,
     graph: Graph,
 }
@@ -76,8 +46,9 @@ impl Incremental {
         };
         for link in &said.reading.links {
             let (from, to) = (key(link.from.id.as_str()), key(link.to.id.as_str()));
-            for end in [&from, &to] {
-                self.states.entry(end.clone()).or_default();
+            for (end, kind) in [(&from, &link.from.kind), (&to, &link.to.kind)] {
+                let entry = self.states.entry(end.clone());
+                entry.or_insert_with(|| (kind.clone(), ObjectState::default()));
             }
             self.graph.link(&from, &to);
             self.links.insert((from, to));
@@ -85,67 +56,49 @@ impl Incremental {
         let Some((object, snapshot)) = &said.reading.object else {
             return;
         };
-        let own = key(object.id.as_str());
-        let state = self.states.entry(own.clone()).or_default();
+        let entry = self.states.entry(key(object.id.as_str()));
+        let (_, state) = entry.or_insert_with(|| (object.kind.clone(), ObjectState::default()));
         state.join(snapshot.clone());
-        if let Some(claim) = &said.reading.claim {
-            let claim = StoredClaim {
-                rank: OWN_METADATA,
-                at: claim.at,
-                source_id: claim.source_id.clone(),
-                booking_id: claim.booking_id.as_str().to_owned(),
-            };
-            self.graph.claim(&own, claim);
+    }
+
+    fn shares(&self, human: &HumanInputs) -> BTreeMap<Key, Vec<Share>> {
+        let mut shares = BTreeMap::new();
+        for start in self.states.keys() {
+            let keys = self.graph.component(start);
+            let nodes = keys
+                .iter()
+                .map(|key| self.states.get_key_value(key).unwrap())
+                .map(|(key, (kind, state))| (key, Node::new(kind, state)))
+                .collect();
+            let inputs = human.inputs(Policy::default());
+            let component = Component::new(nodes, &self.graph, inputs);
+            shares.extend(divide(&component).unwrap().shares);
         }
+        shares
     }
 
-    fn register(&mut self, registered: &Registered) {
-        let registration = &registered.registration;
-        if let Some(id) = &registration.payment_intent {
-            let key = Key {
-                account: registered.account.clone(),
-                id: id.to_string(),
-            };
-            let booking_id = registration.booking_id.as_str().to_owned();
-            let claim = StoredClaim {
-                rank: REGISTERED,
-                at: registration.at,
-                source_id: format!("registration:{booking_id}"),
-                booking_id,
-            };
-            self.states.entry(key.clone()).or_default();
-            self.graph.claim(&key, claim);
-        }
-    }
-
-    fn booking_of(&self, key: &Key, registrations: &Registrations) -> Option<String> {
-        let eligible = |account: &str, booking: &str| {
-            let registered = registrations.get(booking);
-            registered.map_or(account.is_empty(), |it| it.account == account)
-        };
-        let claim = self.graph.resolve(key, &eligible);
-        claim.map(|claim| claim.booking_id.clone())
-    }
-
-    fn assert_same(&self, rebuilt: &Rebuilt, registrations: &Registrations) {
+    fn assert_same(&self, rebuilt: &Rebuilt, human: &HumanInputs) {
         let links: BTreeSet<_> = rebuilt.links.keys().cloned().collect();
         assert_eq!(links, self.links);
         assert_eq!(rebuilt.objects.len(), self.states.len());
-        let mut members: BTreeMap<String, Vec<Member<'_>>> = BTreeMap::new();
-        for (key, state) in &self.states {
-            let object = &rebuilt.objects[key];
-            assert_eq!(&object.state, state);
-            let booking = self.booking_of(key, registrations);
-            assert_eq!(object.booking_id, booking, "{}", key.id);
-            if let Some(booking) = booking {
-                let list = members.entry(booking).or_default();
-                list.extend(Member::of(&key.id, state));
+        for (key, (_, state)) in &self.states {
+            assert_eq!(&rebuilt.objects[key].state, state);
+        }
+        let shares = self.shares(human);
+        assert_eq!(rebuilt.shares, shares);
+        let mut members: BTreeMap<&str, Vec<(&Key, &Share)>> = BTreeMap::new();
+        for (key, parts) in &shares {
+            for share in parts.iter().filter(|it| !it.booking_id.is_empty()) {
+                members
+                    .entry(&share.booking_id)
+                    .or_default()
+                    .push((key, share));
             }
         }
-        for (booking, members) in members {
-            let registration = registrations.get(&booking).map(|it| &it.registration);
-            let view = fold_booking(registration, &members, false).unwrap();
-            assert_eq!(rebuilt.bookings[&booking], Ok(Shown::of(&view)));
+        for (booking, shares) in members {
+            let registration = human.registered.get(booking).map(|it| &it.registration);
+            let view = fold_booking(booking, registration, &shares, Policy::default()).unwrap();
+            assert_eq!(shown(rebuilt, booking), &Shown::of(&view, None));
         }
     }
 }
@@ -155,40 +108,33 @@ fn rebuilding_gives_what_joining_event_by_event_gives_in_any_order() {
     let mixes = [Mix::Natural, Mix::Bursts, Mix::Ties];
     for number in 0..600_u64 {
         let mut random = StdRng::seed_from_u64(number);
-        // Two lives beside each other, one of them registered.
+        // Two lives beside each other.
         let lives = [0, 1].map(|n| history(SEED, number * 2 + n, mixes[random.random_range(0..3)]));
         let mut told: Vec<LedgerReading> = lives.iter().flat_map(readings).collect();
-        let booking = lives[0].booking.as_ref().map(|it| it.id.clone());
-        let registrations: Registrations = booking
-            .iter()
-            .map(|id| registration(id, 500, Some("pi_not_seen_yet")))
-            .collect();
+        let [mut human, other] = lives.each_ref().map(human);
+        human.registered.extend(other.registered);
+        human.intents.extend(other.intents);
+        human.assignments.extend(other.assignments);
         let mut incremental = Incremental::default();
         for said in &told {
             incremental.apply(said);
-        }
-        for registered in registrations.values() {
-            incremental.register(registered);
         }
         for _order in 0..2 {
             let copies: Vec<LedgerReading> = told.iter().step_by(3).cloned().collect();
             told.extend(copies);
             told.shuffle(&mut random);
             let mut rebuild = Rebuild::default();
-            if !registrations.is_empty() {
-                let key = Key {
-                    account: String::new(),
-                    id: "pi_not_seen_yet".to_owned(),
-                };
-                rebuild.know(key, "payment_intent");
-            }
             for said in &told {
                 rebuild.tell(said);
             }
-            let rebuilt = rebuild.finish(&registrations, &BTreeSet::new(), false);
-            incremental.assert_same(&rebuilt, &registrations);
+            let rebuilt = rebuild.finish(&human, &BTreeSet::new(), Policy::default());
+            incremental.assert_same(&rebuilt, &human);
         }
     }
+}
+
+fn finish(rebuild: &Rebuild, asked: &BTreeSet<String>) -> Rebuilt {
+    rebuild.finish(&HumanInputs::default(), asked, Policy::default())
 }
 
 fn claiming(account: &str, booking: &str) -> LedgerReading {
@@ -208,7 +154,7 @@ fn claiming(account: &str, booking: &str) -> LedgerReading {
 fn a_claim_by_another_account_makes_no_member() {
     let mut rebuild = Rebuild::default();
     rebuild.tell(&claiming("acct_1", "ours"));
-    let rebuilt = rebuild.finish(&Registrations::new(), &BTreeSet::new(), false);
+    let rebuilt = finish(&rebuild, &BTreeSet::new());
     assert!(rebuilt.bookings.is_empty());
     assert!(rebuilt.objects.values().all(|it| it.booking_id.is_none()));
 }
@@ -218,10 +164,11 @@ fn a_booking_that_nothing_belongs_to_any_more_shows_nothing_paid() {
     let mut rebuild = Rebuild::default();
     rebuild.tell(&claiming("", "right"));
     let asked = BTreeSet::from(["wrong".to_owned()]);
-    let rebuilt = rebuild.finish(&Registrations::new(), &asked, false);
-    assert_eq!(rebuilt.bookings["right"].as_ref().unwrap().amount_paid, 500);
-    let wrong = rebuilt.bookings["wrong"].as_ref().unwrap();
-    assert_eq!((wrong.status.as_str(), wrong.amount_paid), ("pending", 0));
+    let rebuilt = finish(&rebuild, &asked);
+    assert_eq!(shown(&rebuilt, "right").amounts.amount_paid, 500);
+    let wrong = shown(&rebuilt, "wrong");
+    let state = (wrong.status.as_str(), wrong.amounts.amount_paid);
+    assert_eq!(state, ("pending", 0));
 }
 
 #[test]
@@ -240,7 +187,7 @@ fn a_booking_beyond_64_bits_stops_no_other() {
             ..LedgerReading::default()
         });
     }
-    let rebuilt = rebuild.finish(&Registrations::new(), &BTreeSet::new(), false);
+    let rebuilt = finish(&rebuild, &BTreeSet::new());
     assert!(rebuilt.bookings["huge"].is_err());
     assert_eq!(
         rebuilt.bookings["fine"].as_ref().unwrap().status,
@@ -249,11 +196,15 @@ fn a_booking_beyond_64_bits_stops_no_other() {
 }
 
 #[test]
-fn a_registration_of_an_object_that_is_not_here_makes_no_claim() {
+fn a_registered_intent_that_is_not_here_makes_no_object() {
     let mut rebuild = Rebuild::default();
     rebuild.tell(&claiming("", "b"));
-    let registrations = Registrations::from([registration("other", 1, Some("pi_elsewhere"))]);
-    let rebuilt = rebuild.finish(&registrations, &BTreeSet::new(), false);
-    assert!(rebuilt.claims.keys().all(|(key, _)| key.id == "pi_1"));
+    let (booking, held) = registered("other", 1, "eur");
+    let mut human = HumanInputs::default();
+    human.intents.insert(ours("pi_elsewhere"), booking.clone());
+    human.registered.insert(booking, held);
+    let rebuilt = rebuild.finish(&human, &BTreeSet::new(), Policy::default());
     assert_eq!(rebuilt.objects.len(), 1);
+    assert_eq!(shown(&rebuilt, "other").status, "pending");
+    assert_eq!(shown(&rebuilt, "b").status, "confirmed");
 }
