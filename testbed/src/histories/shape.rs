@@ -106,7 +106,12 @@ fn old_invoice(fields: &mut Map<String, Value>) {
             _ => "invoiceitem",
         };
         line.insert("type".into(), kind.into());
-        let taxes = line.remove("taxes").unwrap_or_default();
+        let mut taxes = line.remove("taxes").unwrap_or_default();
+        let each = taxes.as_array_mut().into_iter().flatten();
+        for tax in each.filter_map(Value::as_object_mut) {
+            let behavior = tax.remove("tax_behavior").unwrap_or_default();
+            tax.insert("inclusive".into(), (behavior == "inclusive").into());
+        }
         line.insert("tax_amounts".into(), taxes);
         let price = line.remove("pricing").unwrap_or_default();
         let price = price

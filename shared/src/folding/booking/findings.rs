@@ -43,6 +43,8 @@ pub(super) fn of_booking(
     let paying: Vec<&str> = shares
         .iter()
         .filter(|(_, share)| share.is_finished && share.amounts.net().is_ok_and(|net| net > 0))
+        // What the credit balance pays is the rest of another payment.
+        .filter(|(_, share)| share.amounts.captured > 0 || share.amounts.settled_elsewhere > 0)
         .map(|(key, _)| key.id.as_str())
         .collect();
     let exceeds = facts.expected.is_none_or(|expected| facts.net > expected);

@@ -162,12 +162,12 @@ fn line_amount(line: &Value) -> i64 {
             .fold(0, i64::saturating_add)
     };
     let discounts = sum("/discount_amounts", &|_| true);
-    let taxes = sum("/tax_amounts", &|tax| {
+    // Before basil a flag says that a tax comes on top, since then its behaviour.
+    let on_top = |tax: &Value| {
         flag_at(tax, "/inclusive") == Some(false)
-    });
-    let taxes = taxes.saturating_add(sum("/taxes", &|tax| {
-        text_at(tax, "/tax_behavior").as_deref() == Some("exclusive")
-    }));
+            || text_at(tax, "/tax_behavior").as_deref() == Some("exclusive")
+    };
+    let taxes = sum("/tax_amounts", &on_top).saturating_add(sum("/taxes", &on_top));
     let amount = number_at(line, "/amount").unwrap_or(0);
     amount.saturating_sub(discounts).saturating_add(taxes)
 }

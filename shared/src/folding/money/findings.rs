@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Share;
 use super::component::{Component, Divided, Node};
 use super::owner::Owner;
+use crate::folding::fields::Fields;
 use crate::folding::graph::Key;
 
 /// Texts that a programming error writes where a booking id belongs.
@@ -104,7 +105,10 @@ pub(super) fn of_object(
     let found = &mut divided.findings;
     let named: Vec<&str> = node.state.marks().bookings().collect();
     let claim = node.state.claim();
-    if named.len() > 1 {
+    // A charge's metadata is a copy of its intent's: only where there is none it counts.
+    let is_copy = node.kind == "charge" && component.near(key, "payment_intent").next().is_some();
+    let counts = !is_copy && !matches!(node.kind, "refund" | "dispute");
+    if counts && named.len() > 1 {
         let all = named.join(", ");
         let detail = format!(
             "{} named several bookings over time ({all}): the latest that it names counts",
@@ -124,7 +128,8 @@ pub(super) fn of_object(
         reference(component, key, node, found);
         return;
     };
-    if node.fields().is_some_and(|fields| fields.booking.is_none()) {
+    let is_silent = |fields: &Fields| fields.booking.is_none() && !fields.deleted;
+    if counts && node.fields().is_some_and(is_silent) {
         let detail = format!(
             "{} does not name booking {claim} any more: it keeps it until a person unassigns it",
             key.id
@@ -180,6 +185,12 @@ fn differs(
     divided: &mut Divided,
 ) {
     if !matches!(node.kind, "charge" | "refund" | "dispute") {
+        return;
+    }
+    // A charge that says what its intent says contradicts nothing: a person or a registration
+    // decided about the intent.
+    let mut parents = component.near(key, "payment_intent");
+    if node.kind == "charge" && parents.any(|(_, parent)| parent.state.claim() == Some(claim)) {
         return;
     }
     let is_among = owner.divide(0).iter().any(|(booking, _)| booking == claim);

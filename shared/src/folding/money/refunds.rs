@@ -257,7 +257,11 @@ impl Expected {
         };
         let (mut waiting, mut failed, mut fresh) = (0_i64, 0_i64, 0_i64);
         for (_, refund) in refunds {
-            let (amount, made, changed) = (amount(refund), created(refund), refund.at());
+            let (amount, changed) = (amount(refund), refund.at());
+            let is_over = matches!(refund.status(), "failed" | "canceled" | "requires_action");
+            // One that does not say when it was made was there before it ended.
+            let unknown = if is_over { i64::MIN } else { changed };
+            let made = refund.fields().and_then(|it| it.created).unwrap_or(unknown);
             match refund.status() {
                 "pending" | "succeeded" if made > at => {
                     expected.carried = expected.carried.saturating_add(amount);

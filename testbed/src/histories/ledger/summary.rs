@@ -54,9 +54,10 @@ impl Ledger {
             .map(|(_, status)| *status)
             .collect();
         let expected = registered.as_ref().map(|one| one.amount);
+        let expected = self.amended.get(id).copied().or(expected);
         let finished = self.finished_money(id, currency.as_deref());
         let standing = Standing {
-            expected: self.amended.get(id).copied().or(expected),
+            expected,
             finished,
             net: amounts.net,
             refunded: amounts.refunded,
@@ -72,7 +73,7 @@ impl Ledger {
             id: id.to_owned(),
             status,
             payments: self.payments(id).try_into().unwrap_or(i64::MAX),
-            findings: self.findings(id, registered.is_some(), &amounts, status),
+            findings: self.findings(id, expected, &amounts, status),
             registered,
             currency,
             amounts,
@@ -102,7 +103,7 @@ impl Ledger {
     fn findings(
         &self,
         id: &str,
-        registered: bool,
+        expected: Option<i64>,
         amounts: &Amounts,
         status: &str,
     ) -> BTreeSet<&'static str> {
@@ -122,7 +123,8 @@ impl Ledger {
         let kept = payments
             .values()
             .filter(|one| one.net > 0 && one.net > one.from_balance);
-        if !registered && kept.count() > 1 {
+        let exceeds = expected.is_none_or(|expected| amounts.net > expected);
+        if exceeds && kept.count() > 1 {
             found.insert("paid_twice");
         }
         if payments
@@ -131,7 +133,7 @@ impl Ledger {
         {
             found.insert("lost_twice");
         }
-        if registered && status == "confirmed" && amounts.in_flight > 0 {
+        if expected.is_some() && status == "confirmed" && amounts.in_flight > 0 {
             found.insert("overlapping_payment");
         }
         found
