@@ -196,10 +196,8 @@ mod tests {
     #[test]
     fn a_fact_says_what_changed_and_why() {
         let (_, said) = fact(1, &shown("processing"), &[], None).unwrap();
-        let paid = Shown {
-            amount_paid: 500,
-            ..shown("confirmed")
-        };
+        let mut paid = shown("confirmed");
+        paid.amounts.amount_paid = 500;
         let (fact, _) = fact(2, &paid, &[], Some(&said)).unwrap();
         let payload: Value = serde_json::from_str(&fact.payload).unwrap();
         assert_eq!(payload["changed"], json!(["amount_paid", "status"]));

@@ -11,11 +11,12 @@ fn at(id: &str, created: i64, booking: &str) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-const FOUND: &str =
-    "SELECT string_agg(kind || ' ' || object_id, ',') FROM findings WHERE sweep_id IS NULL";
+/// What holds whatever came first: `reassigned` says what this database showed for a while.
+const FOUND: &str = "SELECT string_agg(kind || ' ' || object_id, ',' ORDER BY kind) FROM findings \
+                     WHERE identity IS NOT NULL AND closed_at IS NULL AND kind <> 'reassigned'";
 
 #[test]
-fn two_booking_ids_for_one_object_are_decided_by_time_and_reported_in_either_order() {
+fn of_two_booking_ids_of_one_object_the_latest_counts_in_either_order() {
     let (early, late) = (
         at("evt_a", 1_790_000_000, "b-early"),
         at("evt_b", 1_790_000_050, "b-late"),
@@ -27,13 +28,34 @@ fn two_booking_ids_for_one_object_are_decided_by_time_and_reported_in_either_ord
             harness.publish(body);
             harness.eventually_number(count, "SELECT count(*) FROM events");
         }
-        harness.eventually_status("b-early", "confirmed");
-        assert_ne!(harness.status("b-late").as_deref(), Some("confirmed"));
-        assert_eq!(harness.text(FOUND).as_deref(), Some("claims_differ pi_1"));
+        harness.eventually_status("b-late", "confirmed");
+        assert_ne!(harness.status("b-early").as_deref(), Some("confirmed"));
+        assert_eq!(harness.text(FOUND).as_deref(), Some("claim_changed pi_1"));
         harness.publish(&at("evt_c", 1_790_000_060, "b-late"));
         harness.eventually_number(3, "SELECT count(*) FROM events");
-        assert_eq!(harness.number("SELECT count(*) FROM findings"), 1);
+        assert_eq!(harness.text(FOUND).as_deref(), Some("claim_changed pi_1"));
+        let paid = "SELECT coalesce(sum(amount_paid), 0)::bigint FROM bookings";
+        assert_eq!(harness.number(paid), 500, "one payment pays one booking");
     }
+}
+
+#[test]
+fn captured_money_that_moves_is_told_on_both_bookings_and_for_good() {
+    let harness = Harness::new();
+    let _processor = harness.start();
+    harness.publish(&at("evt_a", 1_790_000_000, "b-first"));
+    harness.eventually_status("b-first", "confirmed");
+    harness.publish(&at("evt_b", 1_790_000_050, "b-second"));
+    harness.eventually_status("b-second", "confirmed");
+    harness.eventually_status("b-first", "pending");
+    let moved = "SELECT count(*) FROM findings WHERE kind = 'reassigned' AND closed_at IS NULL";
+    assert_eq!(harness.number(moved), 1);
+    let told = "SELECT string_agg(key || ' ' || (payload->'state'->>'status'), ',' ORDER BY key, seq) \
+                FROM outbox WHERE payload->'cause'->>'id' = 'evt_b'";
+    assert_eq!(
+        harness.text(told).as_deref(),
+        Some("b-first pending,b-second confirmed")
+    );
 }
 
 #[test]

@@ -14,11 +14,16 @@ use processor::decode::{Scope, decode};
 use processor::item::Item;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use shared::folding::money::Policy;
 use shared::kafka::headers::RecordHeaders;
 use shared::routing::record_key;
 
 pub(crate) const RULES: Rules = Rules {
-    require_registration: false,
+    policy: Policy {
+        require_registration: false,
+        client_reference: false,
+        report_unassigned: false,
+    },
     max_objects: 1_000,
 };
 const TOPIC: &str = "planted";
@@ -138,7 +143,9 @@ pub(crate) fn folded(conn: &mut PgConnection) -> BTreeMap<String, String> {
     for sql in [
         "SELECT account || '/' || id AS id, (to_jsonb(o) - '{version,created_at,updated_at,updated_by,published_state}'::text[])::text AS text FROM objects o",
         "SELECT account || '/' || least(from_id, to_id) || '–' || greatest(from_id, to_id) AS id, '' AS text FROM object_links",
-        "SELECT account || '/' || object_id || '#' || rank AS id, at || ' ' || source_id || ' ' || booking_id AS text FROM object_claims",
+        "SELECT account || '/' || object_id || '#' || booking_id AS id, '' AS text FROM object_mentions",
+        "SELECT 'share ' || account || '/' || object_id || '/' || booking_id AS id, to_jsonb(s)::text AS text FROM object_shares s",
+        "SELECT 'finding ' || identity AS id, kind || (closed_at IS NULL)::text AS text FROM findings WHERE identity IS NOT NULL AND scope <> 'history'",
         "SELECT 'subscription ' || id AS id, (to_jsonb(s) - 'updated_at')::text AS text FROM subscriptions s",
         "SELECT 'invoice ' || id AS id, (to_jsonb(i) - 'updated_at')::text AS text FROM invoices i",
     ] {

@@ -239,7 +239,7 @@ fn a_claim_that_a_bug_misread_moves_the_object_and_leaves_the_other_booking_empt
 }
 
 #[test]
-fn a_registration_counts_as_before_and_its_lost_claim_is_made_again() {
+fn a_registration_counts_as_before_and_its_lost_share_is_made_again() {
     let (_database, mut planted) = database();
     let silent = event(
         "evt_1",
@@ -260,7 +260,7 @@ fn a_registration_counts_as_before_and_its_lost_claim_is_made_again() {
     assert!(!refold(&mut planted.conn, "b-1").is_change());
     execute(
         &mut planted.conn,
-        "DELETE FROM object_claims; UPDATE objects SET booking_id = NULL; \
+        "DELETE FROM object_shares; UPDATE objects SET booking_id = NULL; \
          UPDATE bookings SET status = 'pending', amount_paid = 0, amount = NULL, currency = NULL",
     );
     assert!(refold(&mut planted.conn, "b-1").is_change());
