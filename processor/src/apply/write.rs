@@ -1,6 +1,6 @@
 //! The world written back: changed rows only, each table once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,6 +17,7 @@ use crate::store::events::LedgerRow;
 use crate::store::objects::ObjectWrite;
 use crate::store::parked::Parking;
 use shared::folding::Columns;
+use shared::folding::graph::Key;
 use shared::folding::money::{Share, StoredShare};
 
 /// Writes objects, links, mentions, shares, bookings, transitions, facts, refetches and findings.
@@ -62,7 +63,12 @@ pub fn write_world(conn: &mut PgConnection, world: &World, by: &str) -> Result<(
 fn write_shares(conn: &mut PgConnection, world: &World) -> Result<(), ApplyError> {
     let mut written = Vec::new();
     let mut gone = Vec::new();
-    for key in world.shares.keys().chain(world.stored_shares.keys()) {
+    let keys: BTreeSet<&Key> = world
+        .shares
+        .keys()
+        .chain(world.stored_shares.keys())
+        .collect();
+    for key in keys {
         let now = world.shares.get(key).map_or(&[][..], Vec::as_slice);
         let stored = world.stored_shares.get(key).map_or(&[][..], Vec::as_slice);
         if now == stored {
@@ -80,7 +86,6 @@ fn write_shares(conn: &mut PgConnection, world: &World) -> Result<(), ApplyError
             gone.push((key.clone(), share.booking_id.clone()));
         }
     }
-    written.dedup();
     if !gone.is_empty() {
         store::shares::delete(conn, &gone)?;
     }

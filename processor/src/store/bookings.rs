@@ -75,7 +75,7 @@ pub fn insert_missing(
 /// # Errors
 /// diesel's.
 pub fn delete_empty(conn: &mut PgConnection, ids: &[String]) -> QueryResult<usize> {
-    sql_query("DELETE FROM bookings WHERE id = ANY ($1) AND version = 0")
+    sql_query("SELECT drop_empty_bookings($1)")
         .bind::<Array<Text>, _>(ids)
         .execute(conn)
 }

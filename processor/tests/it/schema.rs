@@ -30,7 +30,7 @@ pub(crate) fn assert_all_fit(harness: &Harness) -> usize {
 #[test]
 fn the_schema_refuses_a_fact_with_a_field_that_it_does_not_name() {
     let mut fact = json!({
-        "v": 2, "id": format!("fact_{}", "0".repeat(64)), "kind": "customer.changed", "version": 1,
+        "v": 3, "id": format!("fact_{}", "0".repeat(64)), "kind": "customer.changed", "version": 1,
         "booking_id": null, "account": null, "object_id": "cus_1", "changed": ["deleted"],
         "state": {"deleted": true}, "previous": null, "cause": {"kind": "event", "id": "evt_1"},
         "trace_id": null,

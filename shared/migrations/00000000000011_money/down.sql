@@ -1,6 +1,6 @@
 -- States and bookings of these rules are rebuilt by the older processor's refold.
 REVOKE SELECT ON bookings, booking_amounts FROM bookend_app;
-REVOKE DELETE ON bookings FROM bookend_processor;
+DROP FUNCTION drop_empty_bookings(text[]);
 REVOKE UPDATE (kind, evidence, detail, closed_at, closed_by, found_at, event_id, booking_id) ON findings FROM bookend_processor;
 ALTER TABLE accounts DROP COLUMN deauthorized;
 DROP INDEX refetches_questions;

@@ -329,8 +329,15 @@ GRANT INSERT, DELETE ON object_mentions TO bookend_processor;
 GRANT INSERT ON assignments, amendments, finding_closures TO bookend_processor;
 GRANT UPDATE (folded_at) ON registered_intents TO bookend_processor;
 GRANT UPDATE (kind, evidence, detail, closed_at, closed_by, found_at, event_id, booking_id) ON findings TO bookend_processor;
--- A booking's row that was made only to be locked goes again.
-GRANT DELETE ON bookings TO bookend_processor;
+-- A booking's row that was made only to be locked shows nothing: it goes again. The service role
+-- itself deletes no booking.
+CREATE FUNCTION drop_empty_bookings(ids text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    DELETE FROM bookings WHERE id = ANY (ids) AND version = 0
+$$;
+COMMENT ON FUNCTION drop_empty_bookings(text[]) IS 'Takes rows of bookings away that show nothing (version 0): they were made only to be locked.';
+REVOKE EXECUTE ON FUNCTION drop_empty_bookings(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION drop_empty_bookings(text[]) TO bookend_processor;
 REVOKE EXECUTE ON FUNCTION register_booking(text, bigint, text, text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION register_booking(text, bigint, text, text, text, text) TO bookend_app;
 GRANT SELECT ON bookings, booking_amounts TO bookend_app;
