@@ -1,5 +1,6 @@
 //! Stored rows against the ledger, with the real processor's rows.
 
+use shared::folding::money::Policy;
 use testbed::services::Service;
 use testbed::stripe::{Order, When};
 
@@ -47,7 +48,7 @@ async fn altered_rows_are_found_named_and_left_to_a_person_and_untouched_ones_ar
     let dir = tempfile::tempdir().unwrap();
     let _processor = filled(&rig, dir.path()).await;
     let engine = rig.engine().await;
-    let checked = engine.check_ledger(100, false).await.unwrap();
+    let checked = engine.check_ledger(100, Policy::default()).await.unwrap();
     assert!(checked.bookings >= usize::try_from(BOOKINGS).unwrap());
     assert_eq!((checked.differing, checked.skipped), (0, 0), "{checked:?}");
     assert_eq!(
@@ -61,7 +62,7 @@ async fn altered_rows_are_found_named_and_left_to_a_person_and_untouched_ones_ar
         "UPDATE bookings SET amount_paid = amount_paid + 1 \
          WHERE id = (SELECT min(id) FROM bookings WHERE version > 0)",
     );
-    let checked = engine.check_ledger(100, false).await.unwrap();
+    let checked = engine.check_ledger(100, Policy::default()).await.unwrap();
     assert_eq!(checked.differing, 1);
     let (count, told) = found(&rig).await;
     assert_eq!(count, 1);
@@ -70,13 +71,20 @@ async fn altered_rows_are_found_named_and_left_to_a_person_and_untouched_ones_ar
     assert_eq!(rig.topic.count().await, before, "nothing is repaired here");
 
     // Found again it is the same finding; mended it is closed.
-    engine.check_ledger(100, false).await.unwrap();
+    engine.check_ledger(100, Policy::default()).await.unwrap();
     assert_eq!(found(&rig).await.0, 1);
     rig.database.execute(
         "UPDATE bookings SET amount_paid = amount_paid - 1 \
          WHERE id = (SELECT min(id) FROM bookings WHERE version > 0)",
     );
-    assert_eq!(engine.check_ledger(100, false).await.unwrap().differing, 0);
+    assert_eq!(
+        engine
+            .check_ledger(100, Policy::default())
+            .await
+            .unwrap()
+            .differing,
+        0
+    );
     assert_eq!(found(&rig).await.0, 0);
 }
 
@@ -89,7 +97,12 @@ async fn altered_object_is_found_by_its_booking() {
         "UPDATE objects SET status = 'tampered' WHERE id = (SELECT min(id) FROM objects \
          WHERE type = 'payment_intent' AND booking_id IS NOT NULL AND version > 0)",
     );
-    let checked = rig.engine().await.check_ledger(100, false).await.unwrap();
+    let checked = rig
+        .engine()
+        .await
+        .check_ledger(100, Policy::default())
+        .await
+        .unwrap();
     assert_eq!(checked.differing, 1);
     let (_, told) = found(&rig).await;
     assert!(told.contains(r#"["status"]"#), "{told}");
@@ -116,7 +129,7 @@ async fn what_is_applied_meanwhile_is_no_difference() {
     let checking = async {
         let mut checked = 0;
         while checked < 400 {
-            let pass = checker.check_ledger(50, false).await.unwrap();
+            let pass = checker.check_ledger(50, Policy::default()).await.unwrap();
             assert_eq!(pass.differing, 0);
             checked += pass.bookings;
             tokio::task::yield_now().await;
