@@ -12,6 +12,7 @@ mod corpus;
 mod edges;
 mod fuzz;
 mod histories;
+mod money;
 mod official;
 mod rebuild;
 mod reference;
