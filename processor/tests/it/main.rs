@@ -25,6 +25,8 @@ mod harness;
 mod histories;
 mod kills;
 mod members;
+mod money;
+mod older_rules;
 mod orders;
 mod outages;
 mod parking;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use chrono::DateTime;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
+use processor::apply::upgrade::upgrading;
 use processor::apply::{Place, Rules, apply_batch};
 use processor::consumer::Record;
 use processor::decode::{Scope, decode};
@@ -80,13 +81,15 @@ impl Planted {
             };
             let items: Vec<&Item> = items.iter().collect();
             let now = DateTime::from_timestamp(1_790_000_500, 0).unwrap();
-            let applied = apply_batch(&mut self.conn, place, &items, RULES, now).expect("applied");
-            self.next = applied.next_offset;
+            let applied = upgrading(&mut self.conn, RULES, |conn| {
+                apply_batch(conn, place, &items, RULES, now)
+            });
+            self.next = applied.expect("applied").next_offset;
         }
     }
 }
 
-fn read(body: &[u8], offset: i64, bug: Bug) -> Item {
+pub(crate) fn read(body: &[u8], offset: i64, bug: Bug) -> Item {
     let mut seen: Value = serde_json::from_slice(body).unwrap();
     bug(&mut seen);
     let record = Record {
@@ -133,7 +136,10 @@ pub(crate) fn bookings(conn: &mut PgConnection) -> BTreeMap<String, String> {
     rows(
         conn,
         "SELECT id, concat_ws(' ', status, amount, currency, amount_paid, amount_refunded, \
-           expected_amount, expected_currency, hold) AS text FROM bookings WHERE version > 0",
+           expected_amount, expected_currency, hold, amount_net, amount_authorized, \
+           amount_in_flight, amount_settled_elsewhere, amount_from_balance, amount_credited, \
+           amount_refund_pending_action, amount_disputed, amount_lost, payments, \
+           authorized_until, other_currencies::text) AS text FROM bookings WHERE version > 0",
     )
 }
 
@@ -145,7 +151,7 @@ pub(crate) fn folded(conn: &mut PgConnection) -> BTreeMap<String, String> {
         "SELECT account || '/' || least(from_id, to_id) || '–' || greatest(from_id, to_id) AS id, '' AS text FROM object_links",
         "SELECT account || '/' || object_id || '#' || booking_id AS id, '' AS text FROM object_mentions",
         "SELECT 'share ' || account || '/' || object_id || '/' || booking_id AS id, to_jsonb(s)::text AS text FROM object_shares s",
-        "SELECT 'finding ' || identity AS id, kind || (closed_at IS NULL)::text AS text FROM findings WHERE identity IS NOT NULL AND scope <> 'history'",
+        "SELECT 'finding ' || identity AS id, kind AS text FROM findings WHERE identity IS NOT NULL AND closed_at IS NULL AND scope <> 'history'",
         "SELECT 'subscription ' || id AS id, (to_jsonb(s) - 'updated_at')::text AS text FROM subscriptions s",
         "SELECT 'invoice ' || id AS id, (to_jsonb(i) - 'updated_at')::text AS text FROM invoices i",
     ] {

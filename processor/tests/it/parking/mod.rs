@@ -1,7 +1,7 @@
 //! A failing booking stops alone: what waits for it, what does not, and how it ends.
 
 mod drain;
-mod give_up;
+pub(crate) mod give_up;
 mod hold;
 
 use serde_json::Value;

@@ -132,6 +132,7 @@ impl<'a> Component<'a> {
                 return self.of_several(&invoices);
             }
             self.claimed(key, node)
+                .or_else(|| self.standing_in(key, node))
                 .or_else(|| {
                     let invoices = invoices.keys().map(|invoice| self.owner(invoice));
                     invoices
@@ -141,6 +142,16 @@ impl<'a> Component<'a> {
                 })
                 .or_else(|| self.of_sessions(key))
         })
+    }
+
+    /// While nothing is known of an intent, its charge stands in for it, with its claim.
+    fn standing_in(&self, key: &Key, node: &Node<'a>) -> Owner {
+        if node.winner.is_some() {
+            return Owner::Nobody;
+        }
+        let claims = self.near(key, "charge");
+        let mut claims = claims.map(|(charge, it)| self.claimed(charge, &it));
+        claims.find(Owner::is_somebody).unwrap_or(Owner::Nobody)
     }
 
     /// The invoices that an intent or charge pays, with what it pays of each where that is known.
@@ -181,16 +192,8 @@ impl<'a> Component<'a> {
     }
 
     fn of_charge(&self, key: &Key, node: &Node<'a>) -> Owner {
-        let intents: Vec<(&Key, Node<'a>)> = self.near(key, "payment_intent").collect();
-        if let Some((intent, known)) = intents.first() {
-            if known.winner.is_some() || self.inputs.assignments.contains_key(intent) {
-                return self.owner(intent);
-            }
-            // While nothing is known of the intent, the charge stands in for it.
-            return self
-                .registered_intent(intent)
-                .or_else(|| self.claimed(key, node))
-                .or_else(|| self.owner(intent));
+        if let Some((intent, _)) = self.near(key, "payment_intent").next() {
+            return self.owner(intent);
         }
         self.claimed(key, node)
             .or_else(|| self.of_near(key, "invoice"))
