@@ -25,6 +25,7 @@ const fn target(table: Table) -> Target {
             "accounts",
             &[
                 "deleted",
+                "deauthorized",
                 "charges_enabled",
                 "payouts_enabled",
                 "details_submitted",

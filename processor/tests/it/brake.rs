@@ -92,6 +92,8 @@ fn the_brake_outlives_the_process_and_lets_go_when_the_head_can_be_applied() {
         ));
     }
     eventually_unready(&processor);
+    // Each partition has come to its next failure, and its row says that it is held.
+    harness.eventually_number(12, HELD);
     assert_eq!(harness.number("SELECT count(*) FROM parked_events"), 5);
     processor.kill9().unwrap();
     processor.start_again().unwrap();

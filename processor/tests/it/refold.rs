@@ -57,11 +57,12 @@ fn refold(conn: &mut PgConnection, booking: &str) -> Refolded {
     }
 }
 
-const NOBODYS: &str = "SELECT id, '' AS text FROM objects WHERE booking_id IS NULL AND version > 0";
+const NOBODYS: &str =
+    "SELECT id, account AS text FROM objects WHERE booking_id IS NULL AND version > 0";
 
-fn refold_alone(conn: &mut PgConnection, object: &str) {
+fn refold_alone(conn: &mut PgConnection, account: &str, object: &str) {
     let done = attempt(conn, |conn| {
-        refold_object(conn, ("", object), ACTION, RULES, MAX_ROWS)
+        refold_object(conn, (account, object), ACTION, RULES, MAX_ROWS)
     });
     assert!(matches!(done, Refold::Done(_)), "{object}: {done:?}");
 }
@@ -112,8 +113,8 @@ fn after_a_planted_bug_each_wrong_booking_is_refolded_to_the_truth() {
     }
     assert_eq!(changed.iter().collect::<BTreeSet<_>>(), wrong);
     // Renewals pay no booking: their objects are folded by themselves.
-    for id in rows(&mut buggy.conn, NOBODYS).keys() {
-        refold_alone(&mut buggy.conn, id);
+    for (id, account) in rows(&mut buggy.conn, NOBODYS) {
+        refold_alone(&mut buggy.conn, &account, &id);
     }
     assert_same(&mut buggy.conn, &mut truth.conn);
     let by_action = rows(

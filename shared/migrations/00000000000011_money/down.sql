@@ -1,7 +1,7 @@
 -- States and bookings of these rules are rebuilt by the older processor's refold.
 REVOKE SELECT ON bookings, booking_amounts FROM bookend_app;
 DROP FUNCTION drop_empty_bookings(text[]);
-REVOKE UPDATE (kind, evidence, detail, closed_at, closed_by, found_at, event_id, booking_id) ON findings FROM bookend_processor;
+REVOKE UPDATE (evidence, detail, closed_at, closed_by, found_at, booking_id) ON findings FROM bookend_processor;
 ALTER TABLE accounts DROP COLUMN deauthorized;
 DROP INDEX refetches_questions;
 DELETE FROM refetches WHERE reason IN ('settlement', 'claim');

@@ -328,7 +328,7 @@ GRANT INSERT, UPDATE, DELETE ON object_shares TO bookend_processor;
 GRANT INSERT, DELETE ON object_mentions TO bookend_processor;
 GRANT INSERT ON assignments, amendments, finding_closures TO bookend_processor;
 GRANT UPDATE (folded_at) ON registered_intents TO bookend_processor;
-GRANT UPDATE (kind, evidence, detail, closed_at, closed_by, found_at, event_id, booking_id) ON findings TO bookend_processor;
+GRANT UPDATE (evidence, detail, closed_at, closed_by, found_at, booking_id) ON findings TO bookend_processor;
 -- A booking's row that was made only to be locked shows nothing: it goes again. The service role
 -- itself deletes no booking.
 CREATE FUNCTION drop_empty_bookings(ids text[]) RETURNS void
