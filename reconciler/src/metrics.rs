@@ -2,6 +2,7 @@
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Meter};
+use shared::folding::money::KINDS;
 
 use shared::clock::{Clock, SystemClock};
 
@@ -118,7 +119,7 @@ impl Default for Metrics {
             open_findings: gauge(
                 &meter,
                 "reconciler_open_findings",
-                "Findings not repaired, by kind.",
+                "Open findings of sweeps and of folding, by kind.",
             ),
             alarms: gauge(
                 &meter,
@@ -222,12 +223,10 @@ impl Metrics {
         self.complete_up_to
             .record(figures.complete_up_to.unwrap_or(0), &[]);
         self.open_plans.record(figures.open_plans, &[]);
-        for gap in Gap::ALL {
-            let open = figures
-                .open_findings
-                .iter()
-                .find(|(kind, _)| kind == gap.as_str());
-            let label = [KeyValue::new("kind", gap.as_str())];
+        let kinds = Gap::ALL.iter().map(|gap| gap.as_str());
+        for kind in kinds.chain(KINDS.iter().copied()) {
+            let open = figures.open_findings.iter().find(|(of, _)| of == kind);
+            let label = [KeyValue::new("kind", kind)];
             self.open_findings
                 .record(open.map_or(0, |(_, n)| *n), &label);
         }

@@ -350,7 +350,7 @@ pub fn times_repaired(
         .collect())
 }
 
-/// Open findings by kind.
+/// Open findings by kind, those of sweeps and those of folding.
 pub fn open_counts(connection: &mut PgConnection) -> QueryResult<Vec<(String, i64)>> {
     #[derive(QueryableByName)]
     struct Open {
@@ -361,7 +361,10 @@ pub fn open_counts(connection: &mut PgConnection) -> QueryResult<Vec<(String, i6
     }
     let rows: Vec<Open> = sql_query(
         "SELECT kind, count(*) AS n FROM findings \
-         WHERE repaired_at IS NULL AND sweep_id IS NOT NULL GROUP BY kind",
+         WHERE repaired_at IS NULL AND sweep_id IS NOT NULL GROUP BY kind \
+         UNION ALL \
+         SELECT kind, count(*) FROM findings \
+         WHERE identity IS NOT NULL AND closed_at IS NULL AND sweep_id IS NULL GROUP BY kind",
     )
     .load(connection)?;
     Ok(rows.into_iter().map(|row| (row.kind, row.n)).collect())

@@ -15,7 +15,7 @@ use super::listing::PAGE_SIZE;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Collection {
     pub name: &'static str,
-    /// What has to be said to get all of them.
+    /// Said with each page, to get all of them whole.
     all: Option<(&'static str, &'static str)>,
 }
 
@@ -36,7 +36,12 @@ pub const ALL: [Collection; 9] = [
         // Canceled ones are left out otherwise.
         all: Some(("status", "all")),
     },
-    plain("invoices"),
+    Collection {
+        name: "invoices",
+        // Without its payments nothing ties an invoice to its payment intent since basil, and
+        // nothing proves that it was paid outside Stripe.
+        all: Some(("expand[]", "data.payments")),
+    },
     plain("payouts"),
 ];
 

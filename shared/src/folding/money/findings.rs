@@ -15,6 +15,31 @@ use crate::folding::graph::Key;
 /// Texts that a programming error writes where a booking id belongs.
 const SUSPICIOUS: &[&str] = &["undefined", "null", "None", "NaN", "[object Object]"];
 
+/// Every kind of contradiction, as in `findings.kind`; those of sweeps are apart.
+pub const KINDS: &[&str] = &[
+    "abandoned",
+    "account_unreadable",
+    "claim_changed",
+    "claim_removed",
+    "claims_differ",
+    "dispute_partial",
+    "foreign_claim",
+    "intent_taken",
+    "lost_twice",
+    "overlapping_payment",
+    "paid_twice",
+    "paid_unregistered",
+    "reassigned",
+    "refunds_disagree",
+    "release_unproven",
+    "settlement_unproven",
+    "shared_payment",
+    "shared_refund",
+    "suspicious_booking_id",
+    "too_many_payments",
+    "unassigned_money",
+];
+
 /// A contradiction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

@@ -23,7 +23,7 @@ use super::booking::FoldError;
 use super::graph::Key;
 
 pub use component::{Component, Divided, Inputs, Node, Policy, divide};
-pub use findings::{Finding, Question, identity};
+pub use findings::{Finding, KINDS, Question, identity};
 
 /// How far an attempt to pay got; later is further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
