@@ -28,7 +28,8 @@ pub(super) const KINDS: [FindingKind; 10] = [
     FindingKind {
         name: "foreign_claim",
         meaning: "An object of a connected account names a booking that is not registered for that \
-                  account.",
+                  account, or a session's client reference names a booking of another amount or \
+                  currency.",
         rule: "The claim does not count. It is judged again when a registration arrives.",
         remedy: "Register the booking for the account if it is right, or decide with `bookend \
                  object assign --account`. Close the finding if the account may not pay it.",
@@ -64,10 +65,10 @@ pub(super) const KINDS: [FindingKind; 10] = [
     },
     FindingKind {
         name: "account_unreadable",
-        meaning: "The account that an event belongs to could not be read from it.",
-        rule: "The event is kept and ignored: it is not ours.",
-        remedy: "Read the event with `bookend event payload`. If it is ours, report a defect; \
-                 else close the finding.",
+        meaning: "Stripe does not let us read a connected account.",
+        rule: "Nothing is asked about it for a day, then once more. Its webhooks are folded as before.",
+        remedy: "Ask whether the account has disconnected, or whether the API key lacks rights for \
+                 it. The finding closes itself when Stripe answers again.",
     },
     FindingKind {
         name: "abandoned",

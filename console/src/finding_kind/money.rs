@@ -5,8 +5,10 @@ use super::FindingKind;
 pub(super) const KINDS: [FindingKind; 11] = [
     FindingKind {
         name: "paid_twice",
-        meaning: "A booking without a registration was paid by more than one payment.",
-        rule: "All payments count; the booking stays confirmed.",
+        meaning: "A booking was paid by more than one payment: more than is expected, or without a \
+                  registration.",
+        rule: "All payments count; a registered booking is an amount_mismatch, another one stays \
+               confirmed.",
         remedy: "Refund one payment at Stripe, move it with `bookend object assign`, or close the \
                  finding if both are right.",
     },
@@ -55,8 +57,8 @@ pub(super) const KINDS: [FindingKind; 11] = [
     },
     FindingKind {
         name: "dispute_partial",
-        meaning: "A dispute was won in part, and the part cannot be told.",
-        rule: "The dispute counts as its latest snapshot says.",
+        meaning: "A dispute was lost and a part came back, which cannot be told in its own currency.",
+        rule: "All of it counts as lost.",
         remedy: "Read the balance transactions at Stripe, then use `bookend booking accept` or \
                  `bookend booking amend`, or close the finding.",
     },
@@ -78,9 +80,9 @@ pub(super) const KINDS: [FindingKind; 11] = [
     },
     FindingKind {
         name: "too_many_payments",
-        meaning: "A booking has more payments than MAX_BOOKING_PAYMENTS.",
+        meaning: "A booking has more than 1,000 payments and attempts.",
         rule: "Events, objects and shares are kept up to date; the booking itself is held.",
         remedy: "Find the program that reuses the booking id and correct it. Take payments out \
-                 with `bookend object unassign`, or raise MAX_BOOKING_PAYMENTS.",
+                 with `bookend object unassign`.",
     },
 ];

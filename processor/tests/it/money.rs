@@ -102,6 +102,28 @@ fn what_makes_no_sense_is_refused_with_its_reason_and_changes_nothing() {
         result(&harness, "act_1"),
         "failed: there is no object pi_nobody"
     );
+    // A charge follows its intent: assigning it would move nothing.
+    let mut charge = intent("ch_1", None, "succeeded", 500);
+    charge["object"] = "charge".into();
+    charge["payment_intent"] = "pi_1".into();
+    harness.publish(&event(
+        "evt_2",
+        1_790_000_000,
+        "charge.succeeded",
+        charge,
+        Value::Null,
+    ));
+    harness.eventually_number(2, "SELECT count(*) FROM events");
+    let assign = Wish::Assign {
+        account: String::new(),
+        object_id: "ch_1".into(),
+        booking_id: Some("b-2".into()),
+    };
+    command(&harness, "b-1", "act_0", assign);
+    assert_eq!(
+        result(&harness, "act_0"),
+        "failed: ch_1 follows pi_1: assign that one"
+    );
     let amend = Wish::Amend {
         booking_id: "b-1".into(),
         amount: 1,

@@ -44,11 +44,43 @@ pub(super) fn assign(
     let Some(object) = known.get(&key) else {
         return Ok(Done::failed(format!("there is no object {object_id}")));
     };
+    if let Some(parent) = parent(conn, &key, &object.kind)? {
+        return Ok(Done::failed(format!(
+            "{object_id} follows {parent}: assign that one"
+        )));
+    }
     store::inputs::assign(conn, (account, object_id), booking_id, action_id)?;
     let objects = [(key, object.kind.clone())];
     let bookings: Vec<String> = booking_id.map(ToOwned::to_owned).into_iter().collect();
     let changed = fold_inputs(conn, (&bookings, &objects), rules, BY, |_| cause(action_id))?;
     Ok(done(&changed))
+}
+
+/// The payment that an object's money follows, where it owns none itself.
+fn parent(conn: &mut PgConnection, key: &Key, kind: &str) -> Result<Option<String>, ApplyError> {
+    let parents: &[&str] = match kind {
+        "charge" => &["payment_intent"],
+        "refund" | "dispute" => &["payment_intent", "charge"],
+        "credit_note" | "invoice_payment" => &["invoice"],
+        _ => return Ok(None),
+    };
+    let links = shared::db::ties::links(conn, std::slice::from_ref(key))?;
+    let near: Vec<Key> = links
+        .into_iter()
+        .map(|link| Key {
+            id: if link.from_id == key.id {
+                link.to_id
+            } else {
+                link.from_id
+            },
+            account: link.account,
+        })
+        .collect();
+    let near = belonging::of_objects(conn, &near)?;
+    let mut found = near
+        .iter()
+        .filter(|(_, object)| parents.contains(&object.kind.as_str()));
+    Ok(found.next().map(|(key, _)| key.id.clone()))
 }
 
 /// Changes what a booking expects.

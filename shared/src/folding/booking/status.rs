@@ -85,6 +85,8 @@ pub(super) struct Facts {
     pub(super) is_free: bool,
     /// A dispute is open, in any currency.
     pub(super) is_disputed: bool,
+    /// A dispute is lost, in any currency.
+    pub(super) is_lost: bool,
     /// Another currency took money and did not give all of it back, or all of its money came back
     /// and the booking's own took none.
     pub(super) foreign_net: bool,
@@ -103,9 +105,11 @@ impl Facts {
     ) -> Result<Self, FoldError> {
         let empty = Sums::default();
         let own = sums.get(currency).unwrap_or(&empty);
-        let (mut foreign_net, mut foreign_finished, mut is_disputed) = (false, false, false);
+        let (mut foreign_net, mut foreign_finished) = (false, false);
+        let (mut is_disputed, mut is_lost) = (false, false);
         for (code, other) in sums {
             is_disputed |= other.amounts.disputed > 0;
+            is_lost |= other.amounts.lost > 0;
             if code != currency {
                 foreign_net |= other.finished > 0 && other.amounts.net()? != 0;
                 foreign_finished |= other.finished > 0;
@@ -129,6 +133,7 @@ impl Facts {
             amounts: own.amounts,
             is_free: shares.iter().any(|(_, share)| share.is_free),
             is_disputed,
+            is_lost,
             foreign_net,
             foreign_finished,
             furthest,
@@ -142,7 +147,7 @@ impl Facts {
 
 pub(super) fn decide(facts: &Facts, policy: Policy) -> Status {
     let net = facts.net_finished;
-    let lost_and_unexpected = facts.amounts.lost > 0 && facts.expected != Some(net);
+    let lost_and_unexpected = facts.is_lost && facts.expected != Some(net);
     if facts.is_disputed || lost_and_unexpected {
         return Status::Disputed;
     }
@@ -150,7 +155,7 @@ pub(super) fn decide(facts: &Facts, policy: Policy) -> Status {
         return Status::AmountMismatch;
     }
     let is_registered = facts.expected.is_some();
-    if facts.expected == Some(net) && (facts.finished > 0 || (net == 0 && facts.is_paid())) {
+    if facts.expected == Some(net) && (facts.finished > 0 || net == 0) {
         return Status::Confirmed;
     }
     if net == 0
@@ -178,14 +183,10 @@ pub(super) fn decide(facts: &Facts, policy: Policy) -> Status {
             _ => Status::Confirmed,
         };
     }
-    attempted(facts.expected, facts.furthest)
+    attempted(facts.furthest)
 }
 
-fn attempted(expected: Option<i64>, furthest: Option<Progress>) -> Status {
-    // Nothing is expected, so nothing has to be paid.
-    if expected == Some(0) && furthest.is_none() {
-        return Status::Confirmed;
-    }
+fn attempted(furthest: Option<Progress>) -> Status {
     match furthest {
         Some(Progress::Authorized) => Status::Authorized,
         Some(Progress::Processing) => Status::Processing,
