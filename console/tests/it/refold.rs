@@ -175,7 +175,8 @@ fn a_wrong_booking_is_shown_field_by_field_and_nothing_is_written() {
         .as_array()
         .unwrap();
     let told = |field: &str| {
-        let change = changes.iter().find(|it| it["field"] == field).unwrap();
+        let change = changes.iter().find(|it| it["field"] == field);
+        let change = change.unwrap_or_else(|| panic!("{field}: {changes:#?}"));
         (change["before"].clone(), change["after"].clone())
     };
     assert_eq!(told("status"), (json!("processing"), json!("confirmed")));

@@ -3,7 +3,7 @@ use shared::folding::Told;
 use shared::folding::details::Details;
 
 use super::Story;
-use super::objects::{but, intent};
+use super::objects::{but, charge, intent};
 
 #[test]
 fn a_destination_charge_on_our_account_pays_the_connected_accounts_booking() {
@@ -117,4 +117,48 @@ fn ids_that_merchants_choose_are_kept_as_they_are() {
     assert_eq!(details.items[0].price.as_deref(), Some(plan));
     assert_eq!(details.items[0].product.as_deref(), Some("Zimmer für zwei"));
     assert!(!end.object("", "jane+1@example.com").state.is_empty());
+}
+
+#[test]
+fn a_connected_accounts_payment_counts_once_its_booking_is_registered_for_it() {
+    let paid = json!({"id": "evt_1", "object": "event", "type": "payment_intent.succeeded",
+        "created": 10, "account": "acct_1",
+        "data": {"object": intent("pi_1", Some("b"), "succeeded", 10_000)}});
+    Story::registered("b")
+        .raw(&paid)
+        .ends()
+        .is("b", "pending", [0, 0, 0])
+        .took("pi_1", 10_000, 10_000)
+        .finds(&["foreign_claim"]);
+    Story::registered("b")
+        .on_account("b", "acct_1")
+        .raw(&paid)
+        .ends()
+        .is("b", "confirmed", [10_000, 0, 10_000])
+        .took("pi_1", 10_000, 0)
+        .finds(&[]);
+}
+
+#[test]
+fn a_charge_that_shows_a_transfer_is_never_a_payment_again() {
+    let mirror = json!({"metadata": {"booking_id": "b"}, "source_transfer": "tr_1"});
+    let shown_again = json!({"id": "evt_2", "object": "event", "type": "payment.created",
+        "created": 11, "account": "acct_1",
+        "data": {"object": but(charge("py_1", None, 9_000), mirror)}});
+    Story::registered("b")
+        .on_account("b", "acct_1")
+        .at(
+            10,
+            "payment_intent.succeeded",
+            but(
+                intent("pi_1", Some("b"), "succeeded", 10_000),
+                json!({"transfer_data": {"destination": "acct_1"}}),
+            ),
+        )
+        .raw(&shown_again)
+        .ends()
+        .is("b", "confirmed", [10_000, 0, 10_000])
+        .amount("b", "payments", 1)
+        .took("py_1", 0, 0)
+        .finds(&[]);
 }

@@ -189,3 +189,35 @@ fn a_hold_of_more_than_the_price_is_authorized() {
         .is("b", "authorized", [0, 0, 0])
         .amount("b", "amount_authorized", 12_000);
 }
+
+#[test]
+fn a_hold_canceled_after_a_part_was_captured_took_that_part() {
+    let part = json!({"amount_captured": 3_000});
+    let so_far = json!({"amount_received": 3_000, "amount_capturable": 7_000});
+    let kept = json!({"amount_received": 3_000});
+    authorized()
+        .expects("b", 3_000)
+        .at(
+            20,
+            "payment_intent.amount_capturable_updated",
+            but(
+                intent("pi_1", Some("b"), "requires_capture", 10_000),
+                so_far,
+            ),
+        )
+        .at(
+            30,
+            "charge.captured",
+            but(charge("ch_1", Some("pi_1"), 10_000), part),
+        )
+        .at(
+            30,
+            "payment_intent.canceled",
+            but(intent("pi_1", Some("b"), "canceled", 10_000), kept),
+        )
+        .ends()
+        .is("b", "confirmed", [3_000, 0, 3_000])
+        .amount("b", "amount_authorized", 0)
+        .took("pi_1", 3_000, 0)
+        .finds(&[]);
+}

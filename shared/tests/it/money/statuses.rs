@@ -127,6 +127,33 @@ fn money_in_two_currencies_is_a_mismatch_and_never_added() {
 }
 
 #[test]
+fn a_second_currency_that_went_back_in_full_leaves_the_booking_confirmed() {
+    let usd = json!({"currency": "usd"});
+    let given_back = json!({"currency": "usd", "amount_refunded": 300, "refunded": true});
+    let end = paid(Story::registered("b"), "pi_1", "b", 10_000, 10)
+        .at(
+            20,
+            "payment_intent.succeeded",
+            but(intent("pi_2", Some("b"), "succeeded", 300), usd.clone()),
+        )
+        .at(
+            30,
+            "refund.created",
+            but(refund("re_2", "ch_2", "succeeded", 300, 30), usd),
+        )
+        .at(
+            31,
+            "charge.refunded",
+            but(charge("ch_2", Some("pi_2"), 300), given_back),
+        )
+        .ends();
+    end.is("b", "confirmed", [10_000, 0, 10_000]).finds(&[]);
+    let dollars = &end.column("b", "other_currencies")["usd"];
+    assert_eq!(dollars["amount_refunded"], 300, "{dollars}");
+    assert_eq!(dollars["amount_net"], 0, "{dollars}");
+}
+
+#[test]
 fn the_attempt_that_got_furthest_counts_while_nothing_is_paid() {
     let story = Story::registered("b").at(
         10,

@@ -93,6 +93,17 @@ fn renewals_belong_to_a_booking_whose_registration_covers_them() {
 }
 
 #[test]
+fn renewals_that_a_registration_covers_and_nobody_amended_are_too_much() {
+    let story = Story::registered("b").covers_subscription("b");
+    let first = subscribed(story);
+    first.ends().is("b", "confirmed", [10_000, 0, 10_000]);
+    renewed(first)
+        .ends()
+        .is("b", "amount_mismatch", [20_000, 0, 20_000])
+        .finds(&["paid_twice"]);
+}
+
+#[test]
 fn a_trial_waits_for_its_first_invoice_and_one_that_fails_is_canceled() {
     let complete = json!({"status": "complete", "payment_status": "no_payment_required", "amount_total": 0,
         "subscription": "sub_1"});
