@@ -48,6 +48,19 @@ pub const fn start(next: i64, low: i64, high: i64) -> Start {
     }
 }
 
+/// The range that a restored database has forgotten, or none: `next` is its progress, `reached` the
+/// greatest offset that was ever told as applied (the group's committed offset, or what this process
+/// remembers), `high` the log's end. Kafka is told only after Postgres committed, so progress behind
+/// it is from another time. One beyond the log's end is about a log that was made anew.
+#[must_use]
+pub const fn forgotten(next: i64, reached: i64, high: i64) -> Option<(i64, i64)> {
+    if next < reached && reached <= high {
+        Some((next, reached))
+    } else {
+        None
+    }
+}
+
 /// What one record's offset means when `expected` is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
@@ -107,6 +120,14 @@ mod tests {
                 restart: 0
             }
         );
+    }
+
+    #[test]
+    fn progress_behind_what_was_told_is_a_restored_database() {
+        assert_eq!(forgotten(5, 8, 9), Some((5, 8)));
+        assert_eq!(forgotten(5, 5, 9), None);
+        assert_eq!(forgotten(5, 3, 9), None);
+        assert_eq!(forgotten(0, 1_000_000, 9), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::control::{LastAnswer, Watch};
 use crate::dead_letters::DeadLetters;
 use crate::metrics::Metrics;
 use crate::parked::Drainer;
-use crate::relay::{self, RelaySettings};
+use crate::relay::{self, RelaySettings, Witness};
 use crate::{registrations, worker::Worker};
 
 /// What they share.
@@ -58,7 +58,13 @@ impl Threads<'_> {
         );
         started.push(spawn("drain", move || drainer.run(&stopping))?);
         let topic = &config.topics.bookings_topic;
-        let settings = RelaySettings::new(&config.database_url, topic, APPEND_DEADLINE);
+        let witness = Witness {
+            client: shared::kafka::consumer(&config.kafka, &config.group),
+            topic: config.topics.events_topic.clone(),
+            partitions: i32::try_from(config.topics.events_partitions).unwrap_or(i32::MAX),
+        };
+        let url = &config.database_url;
+        let settings = RelaySettings::new(url, topic, APPEND_DEADLINE, witness);
         let (producer, stopping) = (Arc::clone(self.producer), Arc::clone(self.stopping));
         started.push(spawn("relay", move || {
             relay::run(&settings, &producer, &Metrics::new(), &stopping);

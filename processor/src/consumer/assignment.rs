@@ -249,6 +249,9 @@ impl Assignment {
 
     fn claim_one(&self, consumer: &BaseConsumer<Self>, partition: i32) -> Result<(), ClaimError> {
         let ends = self.ends(consumer, partition)?;
+        let reached = self
+            .committed(consumer, partition)?
+            .max(self.queues.reached(partition));
         let mut slot = self
             .connection
             .lock()
@@ -261,7 +264,7 @@ impl Assignment {
                 claim_limits(),
             )?,
         };
-        let claimed = claim(&mut connection, &self.topic, partition, ends);
+        let claimed = claim(&mut connection, &self.topic, partition, ends, reached);
         if claimed.is_ok() {
             // A connection that failed is not used again.
             *slot = Some(connection);
@@ -286,9 +289,34 @@ impl Assignment {
                  the difference is written to log_holes for the reconciler"
             ),
         }
+        if let Some((from, to)) = claimed.forgotten {
+            tracing::error!(
+                "kafka.partition" = partition,
+                from,
+                to,
+                "the database was restored from a backup: this range is applied again; \
+                 booking events wait until it is"
+            );
+        }
         self.queues
             .open(partition, claimed.epoch, claimed.next_offset, claimed.held);
         Ok(())
+    }
+
+    /// The group's committed offset; 0: none. It is told only after Postgres committed.
+    fn committed(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partition: i32,
+    ) -> Result<i64, rdkafka::error::KafkaError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.topic, partition);
+        let told = consumer.committed_offsets(list, Duration::from_secs(3))?;
+        let offset = told.elements().first().map(|it| it.offset());
+        Ok(match offset {
+            Some(Offset::Offset(at)) => at,
+            Some(_) | None => 0,
+        })
     }
 
     /// First and last+1 offset of the partition.

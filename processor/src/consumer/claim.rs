@@ -6,8 +6,9 @@ use diesel::pg::PgConnection;
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use shared::db::run_tx;
 
-use crate::progress::{Start, start};
+use crate::progress::{Start, forgotten, start};
 use crate::store::progress::record_hole;
+use crate::store::restores;
 
 /// A partition that is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(super) struct Claim {
     pub(super) next_offset: i64,
     /// What was found, for the log and the alarm.
     pub(super) start: Start,
+    /// What a restored database has forgotten, to be applied again before booking events leave.
+    pub(super) forgotten: Option<(i64, i64)>,
     /// The brake held it when it was last read.
     pub(super) held: bool,
 }
@@ -32,7 +35,8 @@ struct Row {
     held: bool,
 }
 
-/// Claims one partition whose log holds `[low, high)`.
+/// Claims one partition whose log holds `[low, high)` and of which everything below `reached` was
+/// applied once.
 ///
 /// # Errors
 /// diesel's: the row could not be read or is held by a late transaction (lock time-out). The
@@ -42,6 +46,7 @@ pub(super) fn claim(
     topic: &str,
     partition: i32,
     (low, high): (i64, i64),
+    reached: i64,
 ) -> Result<Claim, diesel::result::Error> {
     run_tx(connection, "claim_partition", |conn| {
         // A partition never seen before begins at the log's start, never at its end.
@@ -61,6 +66,7 @@ pub(super) fn claim(
         .bind::<Integer, _>(partition)
         .get_result(conn)?;
         let start = start(row.next_offset, low, high);
+        let mut forgotten = forgotten(row.next_offset, reached, high);
         let next_offset = match start {
             Start::At(next) => next,
             Start::Hole { from, to } => {
@@ -71,13 +77,19 @@ pub(super) fn claim(
             Start::Shorter { end, next, restart } => {
                 record_hole(conn, topic, partition, (end, next), "shorter")?;
                 move_progress(conn, topic, partition, restart)?;
+                restores::give_up(conn, topic, partition)?;
+                forgotten = None;
                 restart
             }
         };
+        if let Some(range) = forgotten {
+            restores::notice(conn, (topic, partition), range)?;
+        }
         Ok(Claim {
             epoch: row.epoch,
             next_offset,
             start,
+            forgotten,
             held: row.held,
         })
     })

@@ -92,6 +92,8 @@ impl PartitionQueue {
 struct State {
     open: BTreeMap<i32, PartitionQueue>,
     finished: BTreeMap<i32, i64>,
+    /// How far this process is in each partition it ever had since it was last claimed.
+    reached: BTreeMap<i32, i64>,
     /// Partitions to be claimed again, and when.
     reclaim: BTreeMap<i32, Instant>,
     seek: bool,
@@ -146,6 +148,7 @@ impl Queues {
         };
         let mut state = self.state();
         state.reclaim.remove(&partition);
+        state.reached.insert(partition, next_offset);
         drop(state.open.insert(partition, queue));
     }
 
@@ -280,10 +283,18 @@ impl Queues {
             queue.held = None;
             queue.next_offset = next_offset;
             state.finished.insert(partition, next_offset);
+            state.reached.insert(partition, next_offset);
         }
         drop(state);
         self.idle.notify_all();
         self.work.notify_all();
+    }
+
+    /// How far this process was in a partition when it last had it; 0: it never had it.
+    #[must_use]
+    pub fn reached(&self, partition: i32) -> i64 {
+        let state = self.state();
+        state.reached.get(&partition).copied().unwrap_or_default()
     }
 
     /// A batch lost its compare-and-set.

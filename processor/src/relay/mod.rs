@@ -10,9 +10,13 @@
 //! `idle_session_timeout`; a record that such a relay still had in its socket may arrive late:
 //! the `version` in each fact tells a reader what is older than what it knows.
 //!
+//! After a restore from a backup no fact leaves before the log is applied again as far as it ever was:
+//! operators' decisions are in it. What leaves afterwards bears a greater `generation`.
+//!
 //! Not here: which facts there are (`apply::facts`).
 
 mod record;
+mod restore;
 mod round;
 mod settings;
 
@@ -27,8 +31,9 @@ use shared::db::{Limits, connect};
 use shared::error::chain;
 use shared::kafka::producer::EventLog;
 
-use crate::store::outbox;
+use crate::store::{outbox, restores};
 
+pub use restore::Witness;
 pub use round::RelayError;
 pub use settings::RelaySettings;
 
@@ -77,7 +82,10 @@ pub fn run(
                 let backlog = outbox::backlog(conn)?;
                 gauge.backlog(backlog.facts, backlog.oldest);
             }
-            round::publish(conn, settings, &runtime, log, gauge, stopping)
+            match generation(conn)? {
+                Some(now) => round::publish(conn, settings, now, &runtime, log, gauge, stopping),
+                None => Ok(()),
+            }
         });
         match outcome {
             Ok(()) => {
@@ -107,6 +115,22 @@ fn ready<'c>(
     Ok(connection.insert(fresh))
 }
 
+/// The generation of the facts that leave now; none: the log is not applied again yet.
+fn generation(conn: &mut PgConnection) -> Result<Option<i64>, RelayError> {
+    let standing = restores::standing(conn)?;
+    if standing.behind > 0 {
+        tracing::debug!(records = standing.behind, "catching up after a restore");
+        return Ok(None);
+    }
+    if standing.open > 0 && restores::close(conn)? > 0 {
+        tracing::warn!(
+            generation = standing.generation,
+            "the log is applied again as far as it was: booking events leave again"
+        );
+    }
+    Ok(Some(standing.generation))
+}
+
 /// A session that the server ends when its owner is frozen, which frees the slots it held.
 fn open(settings: &RelaySettings) -> Result<PgConnection, RelayError> {
     let mut fresh = connect(
@@ -116,5 +140,6 @@ fn open(settings: &RelaySettings) -> Result<PgConnection, RelayError> {
     )?;
     let millis = i64::try_from(settings.frozen_after.as_millis()).unwrap_or(i64::MAX);
     diesel::sql_query(format!("SET idle_session_timeout = {millis}")).execute(&mut fresh)?;
+    settings.witness.notice(&mut fresh)?;
     Ok(fresh)
 }

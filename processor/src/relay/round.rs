@@ -27,6 +27,9 @@ pub enum RelayError {
     /// The session failed; its slots are free again when the server has noticed.
     #[error("the relay cannot read or mark the outbox")]
     Database(#[from] diesel::result::Error),
+    /// Kafka did not say how far the group was.
+    #[error("the relay cannot ask Kafka how far the group was")]
+    Witness(#[source] rdkafka::error::KafkaError),
     /// Some facts were not acknowledged; those that were are marked.
     #[error("{failed} fact(s) not acknowledged by Kafka")]
     Append {
@@ -43,7 +46,7 @@ impl RelayError {
     pub(super) const fn is_of_the_session(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Database(_) => true,
-            Self::Append { .. } => false,
+            Self::Witness(_) | Self::Append { .. } => false,
         }
     }
 }
@@ -64,6 +67,7 @@ fn heads(window: &[Waiting]) -> Vec<&Waiting> {
 pub(super) fn publish(
     conn: &mut PgConnection,
     settings: &RelaySettings,
+    generation: i64,
     runtime: &Runtime,
     log: &Arc<impl EventLog>,
     gauge: &impl Gauge,
@@ -77,7 +81,7 @@ pub(super) fn publish(
             if !more || stopping.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            publish_window(conn, settings, slot, runtime, log, gauge)
+            publish_window(conn, settings, (slot, generation), runtime, log, gauge)
         });
         if outcome.as_ref().is_err_and(RelayError::is_of_the_session) {
             return outcome.map(drop);
@@ -92,7 +96,7 @@ pub(super) fn publish(
 fn publish_window(
     conn: &mut PgConnection,
     settings: &RelaySettings,
-    slot: i32,
+    (slot, generation): (i32, i64),
     runtime: &Runtime,
     log: &Arc<impl EventLog>,
     gauge: &impl Gauge,
@@ -104,7 +108,7 @@ fn publish_window(
     }
     let appends = heads
         .iter()
-        .map(|fact| log.append(record(&settings.topic, fact)));
+        .map(|fact| log.append(record(&settings.topic, fact, generation)));
     let outcomes = runtime.block_on(join_all(appends));
     let mut acknowledged = Vec::with_capacity(heads.len());
     let mut failures = Vec::new();

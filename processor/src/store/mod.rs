@@ -20,6 +20,7 @@ pub mod projections;
 pub mod refetches;
 pub mod refold;
 pub mod registrations;
+pub mod restores;
 pub mod rules;
 pub mod shares;
 

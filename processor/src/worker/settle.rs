@@ -170,9 +170,11 @@ impl Worker {
             return Fate::Gone(Lost::Moved(place.next_offset));
         };
         match store::progress::read(connection, place.topic, place.partition) {
-            Ok(Some((next, epoch))) if epoch == place.epoch => Fate::Gone(Lost::Moved(next)),
+            Ok(Some((next, epoch))) if epoch == place.epoch && next >= place.next_offset => {
+                Fate::Gone(Lost::Moved(next))
+            }
             Ok(Some((_, epoch))) if epoch > place.epoch => Fate::Gone(Lost::Evicted),
-            // Epochs only rise: this database is older than our claim.
+            // Epochs and offsets only rise: this database is older than our claim.
             Ok(Some(_) | None) => Fate::Gone(Lost::Restored),
             // Unknown: ask for the same offset again; the next compare-and-set will tell.
             Err(_) => Fate::Gone(Lost::Moved(place.next_offset)),

@@ -17,21 +17,41 @@ use crate::harness::{event, intent, migrated, paid};
 use crate::planted::{Planted, RULES, no_bug, read, rows};
 
 const ROWS: &str = include_str!("../version-3.json");
-/// Newest first.
-const LATER: [&str; 2] = [
-    include_str!("../../../shared/migrations/00000000000012_refetch_bounds/down.sql"),
-    include_str!("../../../shared/migrations/00000000000011_money/down.sql"),
-];
+const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/migrations");
+/// The first migration that version 3 did not know.
+const MONEY: &str = "00000000000011";
+
+/// Versions and `down.sql` of what version 3 did not know, newest first.
+fn later() -> Vec<(String, String)> {
+    let folders = std::fs::read_dir(MIGRATIONS).unwrap();
+    let mut later: Vec<(String, String)> = folders
+        .map(|folder| folder.unwrap().path())
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            let version = name.split('_').next()?.to_owned();
+            let down = || std::fs::read_to_string(path.join("down.sql")).unwrap();
+            (version.as_str() >= MONEY).then(|| (version, down()))
+        })
+        .collect();
+    later.sort();
+    later.reverse();
+    later
+}
 
 /// Version 3's schema with its rows, brought to today's.
 fn upgraded() -> TestDatabase {
     let database = migrated();
     let mut conn = PgConnection::establish(&database.url()).unwrap();
-    for down in LATER {
+    let later = later();
+    for (version, down) in &later {
         conn.batch_execute(down).unwrap();
+        let forget = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
+        assert_eq!(
+            sql_query(forget).execute(&mut conn).unwrap(),
+            1,
+            "{version}"
+        );
     }
-    let forget = "DELETE FROM __diesel_schema_migrations WHERE version IN ('00000000000011', '00000000000012')";
-    assert_eq!(sql_query(forget).execute(&mut conn).unwrap(), LATER.len());
     let tables: BTreeMap<String, Value> = serde_json::from_str(ROWS).unwrap();
     for (table, rows) in tables {
         let insert = format!(
@@ -42,7 +62,7 @@ fn upgraded() -> TestDatabase {
             .execute(&mut conn)
             .expect(&table);
     }
-    assert_eq!(shared::db::migrate(&database.url()).unwrap(), LATER.len());
+    assert_eq!(shared::db::migrate(&database.url()).unwrap(), later.len());
     database
 }
 

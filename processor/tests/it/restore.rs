@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
+use serde_json::Value;
+use shared::commands::Wish;
 use testbed::stack::postgres::Postgres;
 use testbed::testing::eventually;
 
 use crate::harness::{Harness, PATIENCE, paid};
+use crate::parking::give_up::command;
 use crate::publishing::{assert_each_once, load_for, under_load};
+use crate::schema::assert_fits;
 use crate::topic::read_all;
 
 /// How long after the backup the database is lost. `RESTORE_AFTER` in seconds for a longer run.
@@ -80,6 +84,69 @@ fn a_backup_restored_into_silence_is_caught_up_with_although_nothing_new_arrives
         "SELECT count(*) FROM bookings WHERE status = 'confirmed'",
     );
     assert_each_once(&harness, 200);
+}
+
+#[test]
+fn operators_decisions_are_applied_again_before_a_fact_leaves_a_restored_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut postgres = Postgres::start(dir.path()).unwrap();
+    let harness = Harness::in_database(postgres.url("postgres"));
+    let mut processor = harness.start();
+    harness.execute("SELECT register_booking('b-0', 500, 'eur')");
+    harness.publish(&paid("evt_0", "pi_0", "b-0", 500));
+    harness.eventually_status("b-0", "confirmed");
+    let backup = postgres.back_up().unwrap();
+    let amend = Wish::Amend {
+        booking_id: "b-0".into(),
+        amount: 700,
+        currency: "eur".into(),
+    };
+    command(&harness, "b-0", "act_1", amend);
+    harness.eventually_status("b-0", "amount_mismatch");
+    let pending = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
+    harness.eventually_number(0, pending);
+    assert_eq!(processor.terminate().unwrap(), Some(0));
+    postgres.restore(backup).unwrap();
+    assert_eq!(harness.status("b-0").as_deref(), Some("confirmed"));
+
+    // Nothing is read yet, and a registration makes a fact at once: it has to wait.
+    harness.execute(&format!(
+        "INSERT INTO consumer_control (topic, state) VALUES ('{}', 'paused')",
+        harness.topics.events
+    ));
+    let before = read_all(&harness.topics.brokers, &harness.topics.bookings).len();
+    processor.start_again().unwrap();
+    processor.wait_ready(PATIENCE).unwrap();
+    harness.execute("SELECT register_booking('b-1', 500, 'eur')");
+    harness.eventually_number(
+        1,
+        "SELECT count(*) FROM outbox WHERE key = 'b-1' AND created_at < \
+           (SELECT max(seen_at) FROM processor_instances) - interval '2 seconds'",
+    );
+    assert_eq!(
+        read_all(&harness.topics.brokers, &harness.topics.bookings).len(),
+        before
+    );
+    harness.execute("UPDATE consumer_control SET state = 'running'");
+    harness.eventually_status("b-0", "amount_mismatch");
+    harness.eventually_number(0, pending);
+    harness.eventually_number(
+        0,
+        "SELECT count(*) FROM restores WHERE caught_up_at IS NULL OR from_offset >= to_offset",
+    );
+    let facts = read_all(&harness.topics.brokers, &harness.topics.bookings);
+    let newest = |booking: &str| {
+        let facts = facts.iter().filter(|fact| fact.key == booking);
+        let facts = facts.map(|fact| serde_json::from_slice::<Value>(&fact.value).unwrap());
+        let place = |fact: &Value| (fact["generation"].as_i64(), fact["version"].as_i64());
+        facts.max_by_key(place).unwrap()
+    };
+    for (booking, status) in [("b-0", "amount_mismatch"), ("b-1", "pending")] {
+        let newest = newest(booking);
+        assert_fits(&newest);
+        assert_eq!(newest["state"]["status"], status);
+        assert!(newest["generation"].as_i64().unwrap() > 1_700_000_000);
+    }
 }
 
 #[test]

@@ -22,15 +22,20 @@ pub(crate) fn assert_all_fit(harness: &Harness) -> usize {
     let all = harness
         .text("SELECT json_agg(payload ORDER BY seq) FROM outbox")
         .unwrap();
-    let all: Vec<Value> = serde_json::from_str(&all).unwrap();
-    all.iter().for_each(assert_fits);
+    let mut all: Vec<Value> = serde_json::from_str(&all).unwrap();
+    for fact in &mut all {
+        // The relay adds it when the fact leaves.
+        fact["generation"] = json!(0);
+        assert_fits(fact);
+    }
     all.len()
 }
 
 #[test]
 fn the_schema_refuses_a_fact_with_a_field_that_it_does_not_name() {
     let mut fact = json!({
-        "v": 3, "id": format!("fact_{}", "0".repeat(64)), "kind": "customer.changed", "version": 1,
+        "v": 3, "id": format!("fact_{}", "0".repeat(64)), "kind": "customer.changed",
+        "generation": 0, "version": 1,
         "booking_id": null, "account": null, "object_id": "cus_1", "changed": ["deleted"],
         "state": {"deleted": true}, "previous": null, "cause": {"kind": "event", "id": "evt_1"},
         "trace_id": null,

@@ -34,6 +34,9 @@ const SHOWN: &[&str] = &[
     "settled",
 ];
 
+/// Judged apart: metadata that names no booking any more claims nothing ([`with_claim`]).
+const CLAIM: &str = "booking";
+
 /// What would change.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Difference {
@@ -60,6 +63,7 @@ pub(super) fn difference(stored: Option<&StoredObject>, seen: &Snapshot) -> Opti
     };
     let wins = after.winner()?;
     let mut changes = fields(&json!(held.snapshot.fields), &json!(wins.snapshot.fields));
+    changes.retain(|change| change.field != CLAIM);
     changes.extend(fields(&json!(row.columns), &json!(Columns::of(&after))));
     let mut names: Vec<String> = changes.iter().flat_map(names_of).collect();
     names.sort_unstable();

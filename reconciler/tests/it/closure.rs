@@ -8,6 +8,7 @@ use testbed::stripe::{Fake, FakeConfig, Faults, Order, When};
 
 use crate::commands::{eventually, one_shot};
 use crate::end_to_end::{processor, wrong};
+use crate::support::believed::register;
 use crate::support::{Rig, topic};
 
 const SECRET: &str = "whsec_closure_5WYLQUyrb3vtCcPWxPqGSwHn";
@@ -48,12 +49,7 @@ async fn lived(rig: &mut Rig, lost: f64, days: u64, target: String) -> usize {
             when: When::JustNow,
             ..Order::default()
         });
-        for booking in &bookings {
-            rig.database.execute(&format!(
-                "SELECT register_booking('{}', {}, '{}')",
-                booking.id, booking.amount, booking.currency
-            ));
-        }
+        register(rig, &bookings);
         rig.stripe.advance(Duration::from_secs(86_400));
     }
     rig.stripe.events().len()
@@ -83,11 +79,18 @@ async fn closes(lost: f64, days: u64) {
     // Doubts that only Stripe can decide are asked about as the service does.
     let engine = rig.engine().await;
     engine.reader.client.now().await.unwrap();
-    eventually("every booking is as Stripe has it", async || {
+    let mut last = Vec::new();
+    let right = eventually("every booking is as Stripe has it", async || {
         engine.refetch().await.unwrap();
-        wrong(&rig).is_empty()
-    })
-    .await;
+        last = wrong(&rig);
+        last.is_empty()
+    });
+    if tokio::time::timeout(Duration::from_secs(50), right)
+        .await
+        .is_err()
+    {
+        panic!("{last:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use testbed::services::{Service, ServiceBuilder};
 use testbed::stripe::{Order, When};
 
 use crate::commands::{eventually, one_shot, start};
+use crate::support::believed::register;
 use crate::support::{Rig, topic};
 
 const BOOKINGS: u64 = 60;
@@ -28,7 +29,9 @@ pub(crate) async fn processor(rig: &Rig, dir: &std::path::Path) -> Service {
     tokio::task::spawn_blocking(spawn).await.unwrap()
 }
 
-/// Bookings that are not as Stripe has them, each with what it is and what it should be.
+/// Bookings that are not as Stripe has them, each with what it is and what it should be. A release
+/// whose moment of capture no event proves counts as refunded, and a person is told (docs/money.md):
+/// such a booking is left out, if it is told.
 pub(crate) fn wrong(rig: &Rig) -> Vec<String> {
     let truth = rig.stripe.truth();
     let look = |(id, right): (&String, &testbed::stripe::BookingTruth)| {
@@ -41,7 +44,14 @@ pub(crate) fn wrong(rig: &Rig) -> Vec<String> {
             "{} {} {}",
             right.status, right.amount_paid, right.amount_refunded
         );
-        (is != should).then(|| format!("{id} ({:?}): {is}, not {should}", right.story))
+        let told = format!(
+            "SELECT count(*) AS n FROM findings f JOIN objects o ON o.account = f.account \
+             AND o.id = f.object_id WHERE o.booking_id = '{id}' \
+             AND f.kind = 'release_unproven' AND f.closed_at IS NULL"
+        );
+        let is_told = || rig.database.number(&told) > 0;
+        (is != should && !is_told())
+            .then(|| format!("{id} ({:?}): {is}, not {should}", right.story))
     };
     truth.bookings.iter().filter_map(look).collect()
 }
@@ -55,12 +65,7 @@ async fn bookings_whose_webhooks_never_arrive_end_as_stripe_has_them() {
         when: When::JustNow,
         ..Order::default()
     });
-    for booking in &bookings {
-        rig.database.execute(&format!(
-            "SELECT register_booking('{}', {}, '{}')",
-            booking.id, booking.amount, booking.currency
-        ));
-    }
+    register(&rig, &bookings);
     let _processor = processor(&rig, dir.path()).await;
     let _reconciler = start(&rig);
     let mut last = Vec::new();

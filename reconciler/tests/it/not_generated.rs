@@ -1,5 +1,7 @@
 //! Events that Stripe could not make: only a later one names their objects.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use reconciler::publish::event_record;
 use serde_json::Value;
@@ -49,12 +51,17 @@ async fn bookings_whose_events_were_never_made_end_as_stripe_has_them() {
         engine.publisher.publish(record).await.unwrap();
     }
     let mut last = Vec::new();
-    eventually("every booking is as Stripe has it", async || {
+    let right = eventually("every booking is as Stripe has it", async || {
         engine.refetch().await.unwrap();
         last = wrong(&rig);
         last.is_empty()
-    })
-    .await;
+    });
+    if tokio::time::timeout(Duration::from_secs(50), right)
+        .await
+        .is_err()
+    {
+        panic!("{last:#?}");
+    }
     let left =
         "SELECT count(*) AS n FROM refetches WHERE reason = 'not_generated' AND state = 'failed'";
     assert_eq!(rig.database.number(left), 0);

@@ -112,7 +112,10 @@ async fn metadata_that_was_emptied_is_no_claim() {
         emptied["metadata"] = blank;
         rig.stripe.put_object(None, emptied);
         let looked = rig.engine().await.sample(5).await.unwrap();
-        assert_eq!((looked.retrieved, looked.differing), (2, 0));
+        let what = rig
+            .database
+            .text("SELECT string_agg(evidence::text, ' ') AS t FROM findings");
+        assert_eq!((looked.retrieved, looked.differing), (2, 0), "{what:?}");
     }
 }
 

@@ -47,13 +47,11 @@ impl Queues {
             if current.is_none_or(|queue| queue.busy || queue.epoch != *our_epoch) {
                 continue;
             }
-            if epoch < our_epoch {
-                state.claim_again(*partition, Duration::ZERO);
-            } else if epoch == our_epoch && next < our_next {
-                state.read_again(*partition, *next);
-            } else {
+            if epoch > our_epoch || (epoch == our_epoch && next >= our_next) {
                 continue;
             }
+            // The claim writes down what was forgotten before any of it is applied again.
+            state.claim_again(*partition, Duration::ZERO);
             behind.push(*partition);
         }
         behind

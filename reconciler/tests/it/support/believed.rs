@@ -53,8 +53,11 @@ pub(crate) fn booking(rig: &Rig, id: &str, status: &str, hold: Option<&str>) {
 /// What the booking application expects of these bookings.
 pub(crate) fn register(rig: &Rig, bookings: &[Booking]) {
     for booking in bookings {
+        // Some are known by the intent that they are registered with, and by nothing else.
+        let intent = booking.payment_intent.as_ref();
+        let intent = intent.map_or_else(|| "NULL".to_owned(), |id| format!("'{id}'"));
         rig.database.execute(&format!(
-            "SELECT register_booking('{}', {}, '{}')",
+            "SELECT register_booking('{}', {}, '{}', {intent})",
             booking.id, booking.amount, booking.currency
         ));
     }
