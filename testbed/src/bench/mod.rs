@@ -4,6 +4,8 @@
 //! written to `.bookend/bench.json` either way.
 
 mod answer;
+mod busy;
+mod drain;
 mod hurt;
 pub mod ingest;
 mod parking;
@@ -15,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::stack::leftovers::home;
 use answer::Answer;
+use busy::Busy;
 use hurt::Hurt;
 use ingest::Ingest;
 use parking::Parking;
@@ -23,8 +26,8 @@ use sweep::Sweep;
 /// Runs the benchmarks and prints their figures beside their floors.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchArgs {
-    /// Only this part: `answer`, `hurt`, `ingest`, `parking` or `sweep`.
-    #[arg(long, value_parser = ["answer", "hurt", "ingest", "parking", "sweep"])]
+    /// Only this part: `answer`, `busy`, `hurt`, `ingest`, `parking` or `sweep`.
+    #[arg(long, value_parser = ["answer", "busy", "hurt", "ingest", "parking", "sweep"])]
     pub part: Option<String>,
     /// `answer`, `sweep`: live events a second.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=20_000))]
@@ -35,7 +38,10 @@ pub struct BenchArgs {
     /// `parking`: events of each of the thousand bookings.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(3..=500))]
     pub events: u64,
-    /// `ingest`, `parking`: runs of each kind.
+    /// `busy`: payments that name one booking.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(5_000..=500_000))]
+    pub payments: u64,
+    /// `busy`, `ingest`, `parking`: runs of each kind.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
     pub runs: u64,
     /// `hurt`: seconds of overload.
@@ -94,6 +100,13 @@ impl BenchArgs {
                 runs: self.runs,
             };
             parts.push(tokio::task::spawn_blocking(move || parking.run()).await??);
+        }
+        if wanted("busy") {
+            let busy = Busy {
+                payments: self.payments,
+                runs: self.runs,
+            };
+            parts.push(tokio::task::spawn_blocking(move || busy.run()).await??);
         }
         if wanted("sweep") {
             let sweep = Sweep {

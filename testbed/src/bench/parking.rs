@@ -5,23 +5,15 @@
 //! and without trouble alternate, each in a database and topics of its own. After a run with
 //! trouble the rule is lifted, and the blocked booking must end right, in order.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Double};
-use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use serde_json::json;
 
 use super::Part;
-use crate::services::ServiceBuilder;
+use super::drain::{Bed, Drain, Number, PATIENCE, median, rate, send, wait};
 use crate::stack::postgres::execute;
-use crate::stack::topics::{Topic, create};
-use crate::stack::url::with;
-use crate::stack::{Kafka, Postgres, RunDir};
 use crate::stripe::API_VERSION;
 
 const BOOKINGS: u64 = 1_000;
@@ -31,7 +23,6 @@ const BLOCKED: u64 = 0;
 const POISONED: u64 = 1;
 /// The share of the undisturbed rate that must be kept.
 const FLOOR: f64 = 0.95;
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The part's settings.
 #[derive(Clone, Copy, Debug)]
@@ -42,27 +33,13 @@ pub(super) struct Parking {
     pub(super) runs: u64,
 }
 
-#[derive(QueryableByName)]
-struct Number {
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-}
-
-#[derive(QueryableByName)]
-struct Seconds {
-    #[diesel(sql_type = Double)]
-    s: f64,
-}
-
 impl Parking {
     /// Runs; blocks.
     ///
     /// # Errors
     /// When something could not be started, or a booking did not end right.
     pub(super) fn run(self) -> anyhow::Result<Part> {
-        let dir = RunDir::create("bench-parking")?;
-        let kafka = Kafka::start(dir.path(), 1)?;
-        let postgres = Postgres::start(dir.path())?;
+        let bed = Bed::start("bench-parking")?;
         println!(
             "{BOOKINGS} bookings of {} events; one poisoned, one blocked; {} runs with and without",
             self.events, self.runs
@@ -71,7 +48,7 @@ impl Parking {
         for run in 0..self.runs {
             for trouble in [false, true] {
                 let name = format!("bench_{run}_{trouble}");
-                let rate = self.once(&dir, &kafka, &postgres, &name, trouble)?;
+                let rate = self.once(&bed, &name, trouble)?;
                 println!(
                     "  run {} {:<16} {rate:>9.0} events/s",
                     run.saturating_add(1),
@@ -98,39 +75,9 @@ impl Parking {
         })
     }
 
-    fn once(
-        self,
-        dir: &RunDir,
-        kafka: &Kafka,
-        postgres: &Postgres,
-        name: &str,
-        trouble: bool,
-    ) -> anyhow::Result<f64> {
-        execute(
-            &postgres.url("postgres"),
-            &format!("CREATE DATABASE {name}"),
-        )?;
-        let url = postgres.url(name);
-        let topic = |kind: &str| format!("{name}.{kind}");
-        create(
-            &kafka.brokers(),
-            &[
-                Topic::events(topic("events"), 12),
-                Topic::events(topic("dead"), 12),
-                Topic::facts(topic("facts"), 12),
-            ],
-        )?;
-        let service = ServiceBuilder::new("processor")
-            .env("KAFKA_BROKERS", kafka.brokers())
-            .env("RUST_LOG", "warn")
-            .env("EVENTS_TOPIC", topic("events"))
-            .env("DEAD_TOPIC", topic("dead"))
-            .env("BOOKINGS_TOPIC", topic("facts"))
-            .env("CONSUMER_GROUP", name);
-        service
-            .clone()
-            .env("DATABASE_URL", &url)
-            .run_once("migrate")?;
+    fn once(self, bed: &Bed, name: &str, trouble: bool) -> anyhow::Result<f64> {
+        let drain = bed.prepare(name)?;
+        let url = drain.url.clone();
         if trouble {
             execute(
                 &url,
@@ -140,10 +87,8 @@ impl Parking {
                 ),
             )?;
         }
-        self.fill(&kafka.brokers(), &topic("events"), trouble)?;
-        let role = with(&url, Some("bookend_processor"), name);
-        let mut processor = service.env("DATABASE_URL", role).spawn(dir.path())?;
-        processor.wait_ready(PATIENCE)?;
+        self.fill(&drain, trouble)?;
+        let mut processor = drain.start(bed)?;
         let mut conn = PgConnection::establish(&url)?;
         let others = BOOKINGS.saturating_sub(2).saturating_mul(self.events);
         let of_others = format!("booking_id NOT IN ('b-{BLOCKED}', 'b-{POISONED}')");
@@ -154,17 +99,12 @@ impl Parking {
                 "SELECT count(*) AS n FROM events WHERE applied_at IS NOT NULL AND {of_others}"
             ),
         )?;
-        let span: Seconds = sql_query(format!(
-            "SELECT extract(epoch FROM max(applied_at) - min(applied_at))::float8 AS s \
-             FROM events WHERE {of_others}"
-        ))
-        .get_result(&mut conn)?;
+        let rate = rate(&mut conn, others, &of_others)?;
         if trouble {
             self.release(&mut conn, &url)?;
         }
         processor.terminate()?;
-        let others = f64::from(u32::try_from(others)?);
-        Ok(others / span.s.max(0.001))
+        Ok(rate)
     }
 
     /// Lifts the rule; the blocked booking must then end right, its events applied in order.
@@ -202,14 +142,8 @@ impl Parking {
     }
 
     /// Every booking's events, interleaved.
-    fn fill(self, brokers: &str, topic: &str, trouble: bool) -> anyhow::Result<()> {
-        let producer: BaseProducer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            .set("partitioner", "murmur2_random")
-            .set("linger.ms", "5")
-            .set("compression.type", "lz4")
-            .set("acks", "all")
-            .create()?;
+    fn fill(self, drain: &Drain, trouble: bool) -> anyhow::Result<()> {
+        let producer = drain.producer()?;
         for step in 0..self.events {
             for booking in 0..BOOKINGS {
                 let mut body = body(booking, step, step.saturating_add(1) == self.events);
@@ -217,27 +151,13 @@ impl Parking {
                     body.truncate(body.len() / 2);
                 }
                 let key = format!("b-{booking}");
-                send(&producer, topic, &key, &body)?;
+                send(
+                    &producer,
+                    BaseRecord::to(&drain.events).key(&key).payload(&body),
+                )?;
             }
         }
         producer.flush(PATIENCE).context("the topic was not filled")
-    }
-}
-
-/// Waits for room in the producer's queue.
-fn send(producer: &BaseProducer, topic: &str, key: &str, body: &str) -> anyhow::Result<()> {
-    let mut record = BaseRecord::to(topic).key(key).payload(body);
-    loop {
-        #[expect(clippy::disallowed_methods, reason = "the load is no service's")]
-        let sent = producer.send(record);
-        match sent {
-            Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                producer.poll(Duration::from_millis(20));
-                record = back;
-            }
-            Err((error, _)) => return Err(error.into()),
-        }
     }
 }
 
@@ -260,24 +180,4 @@ fn body(booking: u64, step: u64, last: bool) -> String {
         }},
     })
     .to_string()
-}
-
-fn wait(conn: &mut PgConnection, wanted: u64, sql: &str) -> anyhow::Result<()> {
-    let wanted = i64::try_from(wanted)?;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let row: Number = sql_query(sql).get_result(conn)?;
-        if row.n >= wanted {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!("{} of {wanted} within {PATIENCE:?}: {sql}", row.n);
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
