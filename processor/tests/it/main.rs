@@ -40,5 +40,7 @@ mod replay;
 mod restore;
 mod runbooks;
 mod schema;
+mod stalled;
 mod stories;
 mod topic;
+mod wedged;
