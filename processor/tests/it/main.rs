@@ -33,6 +33,7 @@ mod parking;
 mod planted;
 mod progress;
 mod publishing;
+mod quiet;
 mod refold;
 mod refusals;
 mod relay;
