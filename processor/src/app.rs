@@ -1,5 +1,6 @@
 //! The processor put together: checks, threads, an end in order.
 
+mod heart;
 mod threads;
 
 use std::sync::Arc;
@@ -15,16 +16,14 @@ use shared::kafka::topics::{TopicError, Wanted, check};
 use shared::runtime::{Ops, start_ops};
 
 use crate::config::Config;
-use crate::consumer::{Heartbeat, PollingSettings, Queues, run as poll};
+use crate::consumer::{PollingSettings, Queues, run as poll};
 use crate::control::LastAnswer;
-use crate::metrics::Metrics;
 use crate::store;
+use heart::Heart;
 use threads::Threads;
 
 /// How long an append of a dead letter or a fact may take.
 const APPEND_DEADLINE: Duration = Duration::from_secs(10);
-/// How often the processor must show that it polls.
-const BEAT_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs until SIGTERM or SIGINT. Blocks.
 ///
@@ -59,12 +58,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         health: &ops.health,
     };
     let started = threads.start(&last_answer)?;
-    let heart = Heart {
-        ops: ops.clone(),
-        queues: Arc::clone(&queues),
-        metrics: Metrics::new(),
-        last_answer: Arc::clone(&last_answer),
-    };
+    let heart = Heart::new(&ops, &queues, &last_answer, config.stalled_after);
     let settings = PollingSettings {
         client: shared::kafka::consumer(&config.kafka, &config.group),
         topic: config.topics.events_topic.clone(),
@@ -176,51 +170,4 @@ fn check_topics(config: &Config) -> Result<(), StartError> {
             }
             TopicError::Unfit(_) => StartError::Refused(chain(&error)),
         })
-}
-
-/// Tells the operations listener that polling goes on, and whether it has anything to poll.
-struct Heart {
-    ops: Ops,
-    queues: Arc<Queues>,
-    metrics: Metrics,
-    last_answer: Arc<LastAnswer>,
-}
-
-impl Heart {
-    /// Why nothing, or not everything, is applied; none: it is.
-    fn trouble(&self, waiting: usize, held: usize) -> Option<String> {
-        if self.last_answer.is_cut_off() {
-            return Some("cut off from the database: its partitions are given up".to_owned());
-        }
-        if waiting > 0 {
-            return Some(format!(
-                "{waiting} partition(s) assigned but not claimed: is the database up?"
-            ));
-        }
-        (held > 0).then(|| {
-            format!(
-                "the brake holds {held} partition(s), because too much failed: \
-                 `bookend dead groups`, `bookend parked list`, then `bookend consumer resume`"
-            )
-        })
-    }
-}
-
-impl Heartbeat for Heart {
-    fn polled(&self, claimed: usize, waiting: usize) {
-        self.ops.health.beat("polling", BEAT_WITHIN);
-        self.metrics.queues(claimed, self.queues.waiting());
-        let held = self.queues.held().len();
-        self.metrics.consumption(held, self.queues.is_paused());
-        match self.trouble(waiting, held) {
-            Some(reason) => self.ops.health.set_unready("kafka", reason),
-            // None assigned is ready, too: another member has them, and this one waits. So is one
-            // that an operator paused: that is no fault of its own.
-            None => self.ops.health.set_ready("kafka"),
-        }
-    }
-
-    fn stopping(&self) -> bool {
-        self.ops.stop.is_set() || self.last_answer.is_superseded()
-    }
 }

@@ -90,6 +90,10 @@ pub struct ProcessorArgs {
     /// partitions up to others.
     #[arg(long, env = "DATABASE_GIVE_UP_AFTER", default_value = "30s", value_parser = duration)]
     pub database_give_up_after: Duration,
+    /// How long a partition may make no progress, although it has records, before this process is
+    /// not ready.
+    #[arg(long, env = "STALLED_AFTER", default_value = "60s", value_parser = duration)]
+    pub stalled_after: Duration,
 }
 
 /// Settings that hold together.
@@ -123,6 +127,8 @@ pub struct Config {
     pub brake: BrakeLimits,
     /// When partitions are given up.
     pub database_give_up_after: Duration,
+    /// When a partition without progress is reported.
+    pub stalled_after: Duration,
 }
 
 impl ProcessorArgs {
@@ -170,8 +176,13 @@ impl ProcessorArgs {
         if self.park_retry_base.is_zero() || self.park_retry_cap < self.park_retry_base {
             problems.add("PARK_RETRY_BASE must be more than nothing and at most PARK_RETRY_CAP");
         }
-        if self.database_give_up_after < Duration::from_secs(1) {
-            problems.add("DATABASE_GIVE_UP_AFTER must be at least 1s");
+        for (name, value) in [
+            ("DATABASE_GIVE_UP_AFTER", self.database_give_up_after),
+            ("STALLED_AFTER", self.stalled_after),
+        ] {
+            if value < Duration::from_secs(1) {
+                problems.add(format!("{name} must be at least 1s"));
+            }
         }
         problems.into_result()?;
         Ok(Config {
@@ -215,6 +226,7 @@ impl ProcessorArgs {
                 parked: self.park_max_bookings,
             },
             database_give_up_after: self.database_give_up_after,
+            stalled_after: self.stalled_after,
             common: self.common,
             topics: self.kafka,
             kafka,

@@ -22,7 +22,7 @@ use shared::folding::FOLD_VERSION;
 use shared::runtime::Health;
 
 use crate::brake::Brake;
-use crate::consumer::Queues;
+use crate::consumer::{Queues, Stalled};
 use crate::store::control::{Instance, Wanted, hold, say, wanted};
 use crate::store::{progress, rules};
 
@@ -84,6 +84,8 @@ pub struct Watch {
     pub brake: Arc<Brake>,
     /// Read by the polling thread.
     pub last_answer: Arc<LastAnswer>,
+    /// When a partition without progress is reported.
+    pub stalled_after: Duration,
     /// Told of each look.
     pub health: Arc<Health>,
 }
@@ -161,7 +163,8 @@ impl Watch {
         let said = if wish.paused {
             self.instance("paused", Some("by an operator".to_owned()), partitions)
         } else if held.is_empty() {
-            self.instance("running", None, partitions)
+            let stalled = self.queues.stalled(self.stalled_after);
+            self.instance("running", no_progress(&stalled), partitions)
         } else {
             let reason = format!("the brake holds {} partition(s)", held.len());
             self.instance("held", Some(reason), partitions)
@@ -211,6 +214,15 @@ impl Watch {
             partitions,
         }
     }
+}
+
+/// What `bookend consumer status` shows of partitions without progress.
+fn no_progress(stalled: &[Stalled]) -> Option<String> {
+    let partitions: Vec<String> = stalled
+        .iter()
+        .map(|one| one.partition.to_string())
+        .collect();
+    (!partitions.is_empty()).then(|| format!("no progress in partition {}", partitions.join(", ")))
 }
 
 /// Short: what it learns late is of no use.

@@ -1,8 +1,12 @@
 //! What to do when something was not applied: two pure decisions.
 //!
-//! Invariant: trouble of the infrastructure is retried in place, for ever, and is never anybody's
-//! fault; only what fails *alone*, while the database demonstrably works, is parked; only a named
-//! rule's failure counts towards a dead letter.
+//! Invariant: an outage counts no failure and parks nothing: after each failure that may be the
+//! database's, the caller waits until a fresh connection takes a write, and only then asks here.
+//! What fails again and again with a database that works is split, whatever the error is called,
+//! and what fails *alone* is parked. Only a named rule's failure counts towards a dead letter.
+//!
+//! A whole outage counts as one failure at most (of the batch that was under way when it began):
+//! no attempt is made while it lasts.
 
 use std::time::Duration;
 
@@ -52,7 +56,7 @@ impl Failure {
 pub enum Step {
     /// The same again, after a pause.
     Retry,
-    /// The same again at once: the look before the locks was out of date.
+    /// The same again at once: what was read before the locks is out of date.
     StartOver,
     /// Halves, to find the record that cannot be applied.
     Split,
@@ -67,26 +71,30 @@ pub enum Step {
     ReadProgress,
 }
 
-/// Attempts after which an error that nobody named is looked into by splitting.
-pub const ATTEMPTS_BEFORE_SPLIT: u32 = 4;
-/// Attempts after which a record that keeps failing alone, by an error that nobody named and
-/// while the database takes other writes, is parked.
-pub const ATTEMPTS_ALONE: u32 = 8;
+/// Failures of one batch, with a database that works, after which it is split.
+pub const FAILURES_BEFORE_SPLIT: u32 = 4;
+/// Failures of one record alone, with a database that works, after which it is parked.
+pub const FAILURES_ALONE: u32 = 8;
+/// Rounds without the locks it needs after which a record alone is parked. Many: others that move
+/// its objects at the same time are not its fault.
+pub const MOVES_ALONE: u32 = 32;
 
 /// What an error means by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     ProgressLost,
     Moved,
-    Infrastructure,
-    /// diesel gives it no name: infrastructure until it is seen to fail alone.
-    Unnamed,
+    /// There was no attempt: no connection.
+    Away,
+    /// The database's trouble or the data's: the error does not tell. A backend that was ended and a
+    /// time-out are here, too, because a record can cause them.
+    Unclear,
     Fault(Class, &'static str),
 }
 
 fn meaning(failure: &Failure) -> Meaning {
     let error = match failure {
-        Failure::Unreachable(_) => return Meaning::Infrastructure,
+        Failure::Unreachable(_) => return Meaning::Away,
         Failure::Panicked => return Meaning::Fault(Class::Unclassified, "panic"),
         Failure::Unreadable => return Meaning::Fault(Class::Unclassified, "unreadable"),
         Failure::Refused(error) => error,
@@ -100,32 +108,85 @@ fn meaning(failure: &Failure) -> Meaning {
         // Written by another version: the data is not to blame.
         ApplyError::State { .. } => Meaning::Fault(Class::Unclassified, "object_state"),
         ApplyError::Database(cause) => match fault(cause) {
-            DatabaseFault::Infrastructure => Meaning::Infrastructure,
+            DatabaseFault::Infrastructure | DatabaseFault::Unknown => Meaning::Unclear,
             DatabaseFault::Rule(_) => Meaning::Fault(Class::Business, "constraint"),
             DatabaseFault::Bug => Meaning::Fault(Class::Unclassified, "statement"),
-            DatabaseFault::Unknown => Meaning::Unnamed,
         },
     }
 }
 
-/// Decides on a batch. `attempt` counts from 1 for this very set of records; `size` is how many
-/// they are; `database_works` tells whether a write of another kind succeeded since the failure.
+impl Failure {
+    /// Whether it may be the database's: its connection is not used again, and the database is
+    /// asked on a fresh one before anything is decided.
+    #[must_use]
+    pub fn may_be_the_databases(&self) -> bool {
+        match meaning(self) {
+            Meaning::Away | Meaning::Unclear => true,
+            Meaning::ProgressLost | Meaning::Moved | Meaning::Fault(..) => false,
+        }
+    }
+}
+
+/// How often one set of records failed, since it is this set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// Those by an error that does not tell whose fault it is, with a database that works.
+    pub unclear: u32,
+    /// Those for want of locks.
+    pub moves: u32,
+    /// It is a part of a set that was split for this: its own first failure splits it further.
+    pub suspected: bool,
+}
+
+impl Failures {
+    /// None yet.
+    #[must_use]
+    pub fn none(suspected: bool) -> Self {
+        Self {
+            suspected,
+            ..Self::default()
+        }
+    }
+
+    /// Counts one. If it may be the database's, the database has taken a write since.
+    pub fn count(&mut self, failure: &Failure) {
+        self.attempts = self.attempts.saturating_add(1);
+        match meaning(failure) {
+            Meaning::Unclear => self.unclear = self.unclear.saturating_add(1),
+            Meaning::Moved => self.moves = self.moves.saturating_add(1),
+            Meaning::Away | Meaning::ProgressLost | Meaning::Fault(..) => {}
+        }
+    }
+
+    const fn before_split(self) -> u32 {
+        if self.suspected {
+            1
+        } else {
+            FAILURES_BEFORE_SPLIT
+        }
+    }
+}
+
+/// Decides on a set of `size` records that failed; `failures` counts this failure, too. If it may
+/// be the database's, the database has taken a write on a fresh connection since.
 #[must_use]
-pub fn next_step(failure: &Failure, attempt: u32, size: usize, database_works: bool) -> Step {
+pub fn next_step(failure: &Failure, failures: Failures, size: usize) -> Step {
     match meaning(failure) {
         Meaning::ProgressLost => Step::ReadProgress,
-        Meaning::Infrastructure => Step::Retry,
-        Meaning::Moved if attempt < ATTEMPTS_BEFORE_SPLIT => Step::StartOver,
-        // What one record does to another of the batch can hide what must be locked; alone it cannot.
-        Meaning::Moved if size > 1 => Step::Split,
-        Meaning::Moved => Step::Retry,
-        Meaning::Fault(class, kind) => isolate(size, class, kind),
-        Meaning::Unnamed if !database_works => Step::Retry,
-        Meaning::Unnamed if size > 1 && attempt >= ATTEMPTS_BEFORE_SPLIT => Step::Split,
-        Meaning::Unnamed if size == 1 && attempt >= ATTEMPTS_ALONE => {
+        Meaning::Away => Step::Retry,
+        Meaning::Moved if failures.moves < FAILURES_BEFORE_SPLIT => Step::StartOver,
+        // What one record does to another of the batch can hide what must be locked.
+        Meaning::Moved if size > 1 || failures.moves >= MOVES_ALONE => {
             isolate(size, Class::Unclassified, "unclassified")
         }
-        Meaning::Unnamed => Step::Retry,
+        Meaning::Unclear if size > 1 && failures.unclear >= failures.before_split() => Step::Split,
+        Meaning::Unclear if size == 1 && failures.unclear >= FAILURES_ALONE => {
+            isolate(size, Class::Unclassified, "unclassified")
+        }
+        Meaning::Moved | Meaning::Unclear => Step::Retry,
+        Meaning::Fault(class, kind) => isolate(size, class, kind),
     }
 }
 
@@ -140,8 +201,8 @@ fn isolate(size: usize, class: Class, kind: &'static str) -> Step {
 /// What becomes of the head of a queue that failed again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadStep {
-    /// Not its fault, or nobody's: the queue is looked at again soon, nothing is counted.
-    LookAgain,
+    /// Not its fault, or nobody's: the queue is tried again soon, nothing is counted.
+    TryAgain,
     /// Counted, and tried again after this.
     Later {
         /// Business or unclassified.
@@ -172,7 +233,8 @@ pub struct HeadPolicy {
 }
 
 /// Decides on a head that was tried alone. `before` is the class and number of its attempts so
-/// far; an error of another class starts the count anew.
+/// far; an error of another class starts the count anew. `database_works`: since the failure a fresh
+/// connection took a write; asked only where the failure may be the database's.
 #[must_use]
 pub fn head_step(
     failure: &Failure,
@@ -182,11 +244,9 @@ pub fn head_step(
     jitter: f64,
 ) -> HeadStep {
     let (class, kind) = match meaning(failure) {
-        Meaning::ProgressLost | Meaning::Moved | Meaning::Infrastructure => {
-            return HeadStep::LookAgain;
-        }
-        Meaning::Unnamed if !database_works => return HeadStep::LookAgain,
-        Meaning::Unnamed => (Class::Unclassified, "unclassified"),
+        Meaning::ProgressLost | Meaning::Moved | Meaning::Away => return HeadStep::TryAgain,
+        Meaning::Unclear if !database_works => return HeadStep::TryAgain,
+        Meaning::Unclear => (Class::Unclassified, "unclassified"),
         Meaning::Fault(class, kind) => (class, kind),
     };
     let attempts = match before {

@@ -37,6 +37,8 @@ pub struct Metrics {
     holes: Gauge<i64>,
     held: Gauge<u64>,
     paused: Gauge<u64>,
+    stalled: Gauge<u64>,
+    stalls: Counter<u64>,
 }
 
 impl Metrics {
@@ -104,6 +106,16 @@ impl Metrics {
                 .u64_gauge("bookend_consumer_paused")
                 .with_description("1: an operator paused consumption.")
                 .build(),
+            stalled: meter
+                .u64_gauge("bookend_stalled_partitions")
+                .with_description(
+                    "Partitions that have made no progress for STALLED_AFTER although they have records.",
+                )
+                .build(),
+            stalls: meter
+                .u64_counter("bookend_partition_stalls_total")
+                .with_description("How often a partition became one of them.")
+                .build(),
         }
     }
 
@@ -154,6 +166,13 @@ impl Metrics {
         self.held
             .record(u64::try_from(held).unwrap_or(u64::MAX), &[]);
         self.paused.record(u64::from(paused), &[]);
+    }
+
+    /// Partitions without progress: how many, and how many of them were not before.
+    pub fn stalled(&self, partitions: usize, begun: usize) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.stalled.record(number(partitions), &[]);
+        self.stalls.add(number(begun), &[]);
     }
 
     /// A batch was not applied.

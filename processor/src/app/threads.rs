@@ -118,6 +118,7 @@ impl Threads<'_> {
             queues: Arc::clone(self.queues),
             brake: Arc::clone(brake),
             last_answer: Arc::clone(last_answer),
+            stalled_after: config.stalled_after,
             health: Arc::clone(self.health),
         }
     }

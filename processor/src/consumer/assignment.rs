@@ -14,9 +14,11 @@ use diesel::pg::PgConnection;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::KafkaResult;
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use shared::db::Limits;
+use shared::kafka::ClientMetrics;
 
 use super::claim::claim;
 use super::queues::Queues;
@@ -32,9 +34,14 @@ pub(super) struct Assignment {
     waiting: Mutex<BTreeSet<i32>>,
     /// What the group calls ours.
     given: Mutex<BTreeSet<i32>>,
+    metrics: ClientMetrics,
 }
 
-impl ClientContext for Assignment {}
+impl ClientContext for Assignment {
+    fn stats(&self, statistics: Statistics) {
+        self.metrics.record(&statistics);
+    }
+}
 
 impl ConsumerContext for Assignment {
     fn rebalance(
@@ -81,6 +88,7 @@ impl Assignment {
             connection: Mutex::new(None),
             waiting: Mutex::default(),
             given: Mutex::default(),
+            metrics: ClientMetrics::new("consumer"),
         }
     }
 

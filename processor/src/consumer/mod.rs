@@ -10,4 +10,4 @@ mod polling;
 mod queues;
 
 pub use polling::{Heartbeat, PollingError, PollingSettings, run};
-pub use queues::{Batch, Lost, Probe, QueueLimits, Queues, Record};
+pub use queues::{Batch, Lost, Probe, QueueLimits, Queues, Record, Stalled};

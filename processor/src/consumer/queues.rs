@@ -6,12 +6,14 @@
 
 mod holds;
 mod record;
+mod stall;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use record::{Batch, Probe, Record};
+pub use stall::Stalled;
 
 /// Bounds of the queues.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +96,7 @@ struct State {
     finished: BTreeMap<i32, i64>,
     /// How far this process is in each partition it ever had since it was last claimed.
     reached: BTreeMap<i32, i64>,
+    clocks: stall::Clocks,
     /// Partitions to be claimed again, and when.
     reclaim: BTreeMap<i32, Instant>,
     seek: bool,
@@ -149,6 +152,7 @@ impl Queues {
         let mut state = self.state();
         state.reclaim.remove(&partition);
         state.reached.insert(partition, next_offset);
+        state.clocks.stop(partition);
         drop(state.open.insert(partition, queue));
     }
 
@@ -179,6 +183,7 @@ impl Queues {
         partitions
             .iter()
             .filter_map(|partition| {
+                state.clocks.stop(*partition);
                 state
                     .open
                     .remove(partition)
@@ -210,7 +215,11 @@ impl Queues {
         }
         queue.fetch_next = record.offset.saturating_add(1);
         queue.bytes = queue.bytes.saturating_add(record.value.len());
+        let (partition, offset) = (record.partition, queue.next_offset);
         queue.records.push_back(record);
+        if queue.held.is_none() {
+            state.clocks.run(partition, offset);
+        }
         drop(state);
         self.work.notify_one();
     }
@@ -284,6 +293,7 @@ impl Queues {
             queue.next_offset = next_offset;
             state.finished.insert(partition, next_offset);
             state.reached.insert(partition, next_offset);
+            state.ended_at(partition, next_offset);
         }
         drop(state);
         self.idle.notify_all();
@@ -300,7 +310,7 @@ impl Queues {
     /// A batch lost its compare-and-set.
     pub fn lost(&self, partition: i32, epoch: i64, lost: Lost) {
         let mut state = self.state();
-        if state.open.get(&partition).is_some_and(|q| q.epoch == epoch) {
+        if state.has(partition, epoch) {
             match lost {
                 Lost::Evicted => state.claim_again(partition, RECLAIM_AFTER),
                 Lost::Restored => state.claim_again(partition, Duration::ZERO),
@@ -316,7 +326,7 @@ impl Queues {
     #[must_use]
     pub fn owns(&self, partition: i32, epoch: i64) -> bool {
         let state = self.state();
-        !state.stopping && state.open.get(&partition).is_some_and(|q| q.epoch == epoch)
+        !state.stopping && state.has(partition, epoch)
     }
 
     /// Offsets finished since the last call, for the commit hint.
@@ -360,6 +370,7 @@ impl State {
             return;
         }
         let tries = queue.held.map_or(0, |held| held.tries).saturating_add(1);
+        self.clocks.stop(partition);
         queue.held = Some(Held {
             due: Instant::now() + shared::backoff::delay(tries, &PROBE, 1.0),
             tries,
@@ -369,6 +380,7 @@ impl State {
 
     fn claim_again(&mut self, partition: i32, after: Duration) {
         drop(self.open.remove(&partition));
+        self.clocks.stop(partition);
         self.reclaim.insert(partition, Instant::now() + after);
     }
 
@@ -377,6 +389,9 @@ impl State {
         if let Some(queue) = self.open.get_mut(&partition) {
             queue.busy = false;
             queue.clear();
+            if queue.next_offset != next_offset {
+                self.clocks.stop(partition);
+            }
             queue.next_offset = next_offset;
             queue.fetch_next = next_offset;
             queue.seeking = true;

@@ -41,32 +41,49 @@ const fn park(class: Class, kind: &'static str) -> Step {
     Step::Park { class, kind }
 }
 
+/// After so many failures of this kind, the database working each time.
+fn after(count: u32, failure: &Failure, size: usize) -> Step {
+    step_of(count, failure, size, false)
+}
+
+fn step_of(count: u32, failure: &Failure, size: usize, suspected: bool) -> Step {
+    let mut failures = Failures::none(suspected);
+    for _ in 0..count {
+        failures.count(failure);
+    }
+    next_step(failure, failures, size)
+}
+
 /// Each failure; what is done at its first and its hundredth attempt alone while the database
 /// works; and what is done with it in a batch at the first.
 #[test]
 fn every_failure_has_its_class_and_its_step() {
     use DatabaseErrorKind as Kind;
     let (business, unclassified) = (Class::Business, Class::Unclassified);
-    let retry = || (Step::Retry, Step::Retry, Step::Retry);
+    let unclear = || (Step::Retry, park(unclassified, "unclassified"), Step::Retry);
     let alone = |step: Step| (step.clone(), step, Step::Split);
     let table = [
-        ("away", away(), retry()),
+        ("away", away(), (Step::Retry, Step::Retry, Step::Retry)),
         (
             "serialization",
             database(Kind::SerializationFailure),
-            retry(),
+            unclear(),
         ),
         (
             "closed connection",
             database(Kind::ClosedConnection),
-            retry(),
+            unclear(),
         ),
-        ("read only", database(Kind::ReadOnlyTransaction), retry()),
-        ("cannot send", database(Kind::UnableToSendCommand), retry()),
+        ("read only", database(Kind::ReadOnlyTransaction), unclear()),
+        (
+            "cannot send",
+            database(Kind::UnableToSendCommand),
+            unclear(),
+        ),
         (
             "broken transaction",
             refused(Error::BrokenTransactionManager),
-            retry(),
+            unclear(),
         ),
         (
             "check",
@@ -109,11 +126,7 @@ fn every_failure_has_its_class_and_its_step() {
             refused(Error::NotFound),
             alone(park(unclassified, "statement")),
         ),
-        (
-            "no name",
-            database(Kind::Unknown),
-            (Step::Retry, park(unclassified, "unclassified"), Step::Retry),
-        ),
+        ("no name", database(Kind::Unknown), unclear()),
         (
             "progress",
             Failure::Refused(ApplyError::ProgressLost),
@@ -122,59 +135,87 @@ fn every_failure_has_its_class_and_its_step() {
         (
             "moved",
             Failure::Refused(ApplyError::Moved),
-            (Step::StartOver, Step::Retry, Step::StartOver),
+            (
+                Step::StartOver,
+                park(unclassified, "unclassified"),
+                Step::StartOver,
+            ),
         ),
     ];
     for (name, failure, expected) in table {
         let steps = (
-            next_step(&failure, 1, 1, true),
-            next_step(&failure, 100, 1, true),
-            next_step(&failure, 1, 500, true),
+            after(1, &failure, 1),
+            after(100, &failure, 1),
+            after(1, &failure, 500),
         );
         assert_eq!(steps, expected, "{name}");
     }
 }
 
 #[test]
-fn infrastructure_is_retried_for_ever_and_never_parked() {
-    for failure in [away(), database(DatabaseErrorKind::SerializationFailure)] {
-        for works in [false, true] {
-            assert_eq!(next_step(&failure, u32::MAX, 1, works), Step::Retry);
-            assert_eq!(next_step(&failure, u32::MAX, 500, works), Step::Retry);
+fn a_database_that_cannot_be_reached_is_waited_for_and_parks_nothing() {
+    for size in [1, 500] {
+        let mut failures = Failures::none(true);
+        for _ in 0..1_000 {
+            failures.count(&away());
+            assert_eq!(next_step(&away(), failures, size), Step::Retry);
         }
+        // The one failure when the outage began, and all that waiting, are not enough.
+        let ended = database(DatabaseErrorKind::ClosedConnection);
+        failures.suspected = false;
+        failures.count(&ended);
+        assert_eq!(next_step(&ended, failures, size), Step::Retry);
+    }
+}
+
+#[test]
+fn a_batch_that_keeps_failing_is_split_whatever_the_error_is_called() {
+    use DatabaseErrorKind as Kind;
+    for kind in [
+        Kind::ClosedConnection,
+        Kind::SerializationFailure,
+        Kind::UnableToSendCommand,
+        Kind::Unknown,
+    ] {
+        let failure = database(kind);
+        let step = after(FAILURES_BEFORE_SPLIT - 1, &failure, 500);
+        assert_eq!(step, Step::Retry);
+        assert_eq!(after(FAILURES_BEFORE_SPLIT, &failure, 500), Step::Split);
+        // Its halves need not show it as often.
+        assert_eq!(step_of(1, &failure, 250, true), Step::Split);
+        assert_eq!(step_of(1, &failure, 1, true), Step::Retry);
+        assert_eq!(after(FAILURES_ALONE - 1, &failure, 1), Step::Retry);
+        assert_eq!(
+            after(FAILURES_ALONE, &failure, 1),
+            park(Class::Unclassified, "unclassified")
+        );
     }
 }
 
 #[test]
 fn a_batch_that_never_finds_its_locks_is_split_and_not_retried_for_ever() {
     let moved = Failure::Refused(ApplyError::Moved);
+    assert_eq!(after(FAILURES_BEFORE_SPLIT - 1, &moved, 9), Step::StartOver);
+    assert_eq!(after(FAILURES_BEFORE_SPLIT, &moved, 9), Step::Split);
+    assert_eq!(after(MOVES_ALONE - 1, &moved, 1), Step::Retry);
     assert_eq!(
-        next_step(&moved, ATTEMPTS_BEFORE_SPLIT - 1, 9, true),
-        Step::StartOver
+        after(MOVES_ALONE, &moved, 1),
+        park(Class::Unclassified, "unclassified")
     );
-    assert_eq!(
-        next_step(&moved, ATTEMPTS_BEFORE_SPLIT, 9, true),
-        Step::Split
-    );
-    assert_eq!(next_step(&moved, u32::MAX, 1, true), Step::Retry);
 }
 
 #[test]
-fn an_error_nobody_named_is_parked_only_alone_and_while_the_database_works() {
-    let failure = database(DatabaseErrorKind::Unknown);
-    assert_eq!(
-        next_step(&failure, ATTEMPTS_BEFORE_SPLIT, 500, true),
-        Step::Split
+fn what_others_moved_does_not_count_for_what_the_database_refused() {
+    let (moved, ended) = (
+        Failure::Refused(ApplyError::Moved),
+        database(DatabaseErrorKind::ClosedConnection),
     );
-    assert_eq!(
-        next_step(&failure, ATTEMPTS_BEFORE_SPLIT, 500, false),
-        Step::Retry
-    );
-    assert_eq!(next_step(&failure, u32::MAX, 1, false), Step::Retry);
-    assert_eq!(
-        next_step(&failure, ATTEMPTS_ALONE - 1, 1, true),
-        Step::Retry
-    );
+    let mut failures = Failures::none(false);
+    for _ in 1..MOVES_ALONE {
+        failures.count(&moved);
+    }
+    failures.count(&ended);
+    assert_eq!(next_step(&ended, failures, 1), Step::Retry);
 }
 
 fn policy() -> HeadPolicy {
@@ -216,6 +257,7 @@ fn what_nobody_classified_is_never_given_up_on_by_itself() {
         Failure::Panicked,
         state(),
         database(DatabaseErrorKind::Unknown),
+        database(DatabaseErrorKind::ClosedConnection),
     ] {
         let before = (Some(Class::Unclassified), u32::MAX);
         let HeadStep::Later { after, .. } = head(&failure, before, true) else {
@@ -228,11 +270,11 @@ fn what_nobody_classified_is_never_given_up_on_by_itself() {
 #[test]
 fn an_outage_counts_no_attempt() {
     for before in [(None, 0), (Some(Class::Business), 2)] {
-        assert_eq!(head(&away(), before, true), HeadStep::LookAgain);
+        assert_eq!(head(&away(), before, true), HeadStep::TryAgain);
         let unnamed = database(DatabaseErrorKind::Unknown);
-        assert_eq!(head(&unnamed, before, false), HeadStep::LookAgain);
+        assert_eq!(head(&unnamed, before, false), HeadStep::TryAgain);
         let moved = Failure::Refused(ApplyError::Moved);
-        assert_eq!(head(&moved, before, true), HeadStep::LookAgain);
+        assert_eq!(head(&moved, before, true), HeadStep::TryAgain);
     }
 }
 

@@ -41,6 +41,8 @@ const QUEUES: i64 = 50;
 const EVENTS: i64 = 100;
 /// Pause between rounds in which nothing was due, or the database was away.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a server that ended a connection may take to come back before that is an outage.
+const RECOVERY: Duration = Duration::from_secs(30);
 /// How often the gauges are set.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -179,14 +181,16 @@ impl Drainer {
                 drain(conn, name, items, self.rules)
             })
         }));
-        match outcome {
-            Ok(outcome) => outcome.map_err(Failure::Refused),
-            Err(_panic) => {
-                // In an unknown state: dropped, which ends its transaction.
-                *slot = None;
-                Err(Failure::Panicked)
-            }
+        let failure = match outcome {
+            Ok(Ok(drained)) => return Ok(drained),
+            Ok(Err(error)) => Failure::Refused(error),
+            Err(_panic) => Failure::Panicked,
+        };
+        // In an unknown state, or ended: dropped, so that nobody else is blamed for it.
+        if failure.may_be_the_databases() || matches!(failure, Failure::Panicked) {
+            *slot = None;
         }
+        Err(failure)
     }
 
     fn drained(&self, slot: &mut Option<PgConnection>, queue: &Due, drained: &Drained) -> usize {
@@ -217,12 +221,12 @@ impl Drainer {
         let Some(head) = head.filter(|head| head.gave_up_at.is_none()) else {
             return 0;
         };
-        let works = slot.as_mut().is_some_and(|connection| {
-            store::progress::probe(connection, &head.topic, head.partition).is_ok()
-        }) || matches!(failure, Failure::Panicked);
-        if !works {
-            *slot = None;
-        }
+        let works = match failure {
+            Failure::Unreachable(_) => false,
+            Failure::Refused(_) | Failure::Panicked | Failure::Unreadable => {
+                !failure.may_be_the_databases() || self.database_works(slot, head)
+            }
+        };
         let earlier = letter::class(head.error_class.as_deref());
         let before = (earlier, u32::try_from(head.attempts).unwrap_or(0));
         let step = head_step(failure, before, works, &self.policy, jitter(&head.event_id));
@@ -234,7 +238,7 @@ impl Drainer {
             "parked event not applied"
         );
         match step {
-            HeadStep::LookAgain => {}
+            HeadStep::TryAgain => {}
             HeadStep::Later {
                 class,
                 kind,
@@ -250,6 +254,26 @@ impl Drainer {
             }
         }
         0
+    }
+
+    /// Whether the database takes a write on a fresh connection. It is asked for a while: a server that
+    /// a record made restart would be made to restart again by the next attempt, without a pause.
+    fn database_works(&self, slot: &mut Option<PgConnection>, head: &Waiting) -> bool {
+        let until = Instant::now() + RECOVERY;
+        loop {
+            *slot = None;
+            let answer = self
+                .connect(slot)
+                .map(|fresh| store::progress::probe(fresh, &head.topic, head.partition));
+            if matches!(answer, Ok(Ok(()))) {
+                return true;
+            }
+            if Instant::now() >= until || self.queues.is_stopping() {
+                *slot = None;
+                return false;
+            }
+            std::thread::park_timeout(LOOK_EVERY);
+        }
     }
 
     fn reason(&self, class: Class, kind: &'static str, failure: &Failure) -> Reason {

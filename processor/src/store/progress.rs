@@ -3,6 +3,7 @@
 use diesel::pg::PgConnection;
 use diesel::sql_types::{BigInt, Integer, Text};
 use diesel::{OptionalExtension, QueryResult, RunQueryDsl};
+use shared::db::run_tx;
 use shared::folding::FOLD_VERSION;
 
 /// Whether the compare-and-set found the row as expected.
@@ -129,16 +130,28 @@ pub fn holes(conn: &mut PgConnection) -> QueryResult<i64> {
     Ok(row.n)
 }
 
-/// A write that changes nothing: tells a database that works from one that does not.
+/// Name of the probe's transaction.
+const PROBE: &str = "probe";
+
+/// A write that changes nothing, under the table locks that a batch takes: tells a database that
+/// works from one that does not, and from one whose tables somebody keeps locked.
 ///
 /// # Errors
 /// diesel's.
 pub fn probe(conn: &mut PgConnection, topic: &str, partition: i32) -> QueryResult<()> {
-    diesel::sql_query(
-        "UPDATE partition_progress SET updated_at = now() WHERE topic = $1 AND partition = $2",
-    )
-    .bind::<Text, _>(topic)
-    .bind::<Integer, _>(partition)
-    .execute(conn)
-    .map(drop)
+    run_tx(conn, PROBE, |conn| {
+        diesel::sql_query(
+            "LOCK TABLE objects, bookings, events, parked_events, outbox IN ROW EXCLUSIVE MODE",
+        )
+        .execute(conn)?;
+        // `updated_at` stays: operators read there when progress last moved.
+        diesel::sql_query(
+            "UPDATE partition_progress SET next_offset = next_offset \
+             WHERE topic = $1 AND partition = $2",
+        )
+        .bind::<Text, _>(topic)
+        .bind::<Integer, _>(partition)
+        .execute(conn)
+        .map(drop)
+    })
 }

@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use diesel::pg::PgConnection;
+use shared::db::ConnectError;
+use shared::error::chain;
 
 use super::Worker;
 use crate::apply::command::carry_out;
@@ -15,7 +17,7 @@ use crate::store;
 
 impl Worker {
     /// A panic while folding leaves the connection in an unknown state: it is dropped, which ends
-    /// its transaction.
+    /// its transaction. So is one whose failure may be the database's.
     pub(super) fn attempt(
         &self,
         slot: &mut Option<PgConnection>,
@@ -24,32 +26,29 @@ impl Worker {
     ) -> Result<Applied, Failure> {
         let mut connection = match slot.take() {
             Some(connection) => connection,
-            None => self.connect()?,
+            None => self.connect().map_err(Failure::Unreachable)?,
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.apply(&mut connection, place, items)
         }));
         match outcome {
-            Err(_panic) => {
-                // Whether the database works is asked on a fresh one.
-                *slot = self.connect().ok();
-                Err(Failure::Panicked)
-            }
+            Err(_panic) => Err(Failure::Panicked),
             Ok(Ok(applied)) => {
                 *slot = Some(connection);
                 Ok(applied)
             }
             Ok(Err(error)) => {
-                // Kept only if it still answers (see `database_works`).
-                *slot = Some(connection);
-                Err(Failure::Refused(error))
+                let failure = Failure::Refused(error);
+                if !failure.may_be_the_databases() {
+                    *slot = Some(connection);
+                }
+                Err(failure)
             }
         }
     }
 
-    pub(super) fn connect(&self) -> Result<PgConnection, Failure> {
+    pub(super) fn connect(&self) -> Result<PgConnection, ConnectError> {
         shared::db::connect(&self.database_url, "bookend-processor", self.limits)
-            .map_err(Failure::Unreachable)
     }
 
     fn apply(
@@ -75,18 +74,46 @@ impl Worker {
         }
     }
 
-    /// Whether the database takes a write of another kind: tells a record that cannot be
-    /// applied from a database that applies nothing.
-    pub(super) fn database_works(&self, slot: &mut Option<PgConnection>, place: Place<'_>) -> bool {
-        let Some(mut connection) = slot.take() else {
-            return false;
-        };
-        match store::progress::probe(&mut connection, place.topic, place.partition) {
-            Ok(()) => {
-                *slot = Some(connection);
-                true
+    /// Waits until the database takes a write of another kind on a fresh connection, never on the
+    /// one that failed. `false`: the partition is not ours any more.
+    ///
+    /// Nothing is attempted meanwhile: so an outage, however long, counts as one failure at most.
+    pub(super) fn wait_for_database(
+        &self,
+        slot: &mut Option<PgConnection>,
+        place: Place<'_>,
+        failure: &str,
+    ) -> bool {
+        let mut asked = 0_u32;
+        loop {
+            *slot = None;
+            let silence = match self.connect() {
+                Err(error) => chain(&error),
+                Ok(mut fresh) => {
+                    match store::progress::probe(&mut fresh, place.topic, place.partition) {
+                        Ok(()) => {
+                            *slot = Some(fresh);
+                            return true;
+                        }
+                        Err(error) => chain(&error),
+                    }
+                }
+            };
+            asked = asked.saturating_add(1);
+            tracing::warn!(
+                "kafka.partition" = place.partition,
+                "kafka.offset" = place.next_offset,
+                asked,
+                failure,
+                error = silence,
+                "batch not applied, and the database takes no write; the partition waits"
+            );
+            let trouble = format!("the database takes no write: {silence}");
+            self.queues.trouble(place.partition, place.epoch, trouble);
+            self.pause(place, asked);
+            if !self.queues.owns(place.partition, place.epoch) {
+                return false;
             }
-            Err(_) => false,
         }
     }
 }

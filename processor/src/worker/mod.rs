@@ -58,6 +58,22 @@ pub struct Worker {
 /// How far back `applied_at` is stamped beyond the batch.
 const STAMP_BACK: i64 = 1_000;
 
+/// Neighbours that share a transaction.
+struct Neighbours {
+    items: Vec<Item>,
+    /// They are a part of a set that kept failing.
+    suspected: bool,
+}
+
+impl Neighbours {
+    fn of(items: Vec<Item>) -> Self {
+        Self {
+            items,
+            suspected: false,
+        }
+    }
+}
+
 /// What became of one set of neighbours.
 enum Fate {
     Applied(Applied),
@@ -94,17 +110,20 @@ impl Worker {
             .into_iter()
             .map(|record| decode(record, &self.scope));
         let mut sets = in_sets(decoded);
-        while let Some(items) = sets.pop_front() {
+        while let Some(set) = sets.pop_front() {
             let place = Place {
                 topic: &self.topic,
                 partition,
                 epoch,
                 next_offset: next,
             };
-            match self.settle(connection, place, items, &mut sets, probe) {
+            match self.settle(connection, place, set, &mut sets, probe) {
                 Fate::Applied(applied) => {
                     self.applied(connection, place, &applied);
-                    next = applied.next_offset;
+                    if applied.next_offset > next {
+                        next = applied.next_offset;
+                        self.queues.progressed(partition, epoch, next);
+                    }
                 }
                 Fate::Gone(lost) => {
                     tracing::warn!("kafka.partition" = partition, epoch, ?lost, "progress lost");
@@ -220,15 +239,15 @@ impl Worker {
     }
 }
 
-/// Neighbours that share a transaction; a command stands alone.
-fn in_sets(items: impl IntoIterator<Item = Item>) -> VecDeque<Vec<Item>> {
-    let mut sets: VecDeque<Vec<Item>> = VecDeque::new();
+/// Those that may share a transaction; a command stands alone.
+fn in_sets(items: impl IntoIterator<Item = Item>) -> VecDeque<Neighbours> {
+    let mut sets: VecDeque<Neighbours> = VecDeque::new();
     let mut open = false;
     for item in items {
         let alone = item.is_alone();
         match sets.back_mut() {
-            Some(set) if open && !alone => set.push(item),
-            Some(_) | None => sets.push_back(vec![item]),
+            Some(set) if open && !alone => set.items.push(item),
+            Some(_) | None => sets.push_back(Neighbours::of(vec![item])),
         }
         open = !alone;
     }

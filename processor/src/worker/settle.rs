@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use diesel::pg::PgConnection;
 use shared::error::{Class, chain};
 
-use super::{Fate, Worker};
+use super::{Fate, Neighbours, Worker};
 use crate::apply::{Applied, Place};
 use crate::brake::Passage;
 use crate::consumer::{Lost, Probe};
-use crate::failure::{Failure, Step, next_step};
+use crate::failure::{Failure, Failures, Step, next_step};
 use crate::item::{Failing, Item, Reason};
 use crate::store;
 
@@ -28,14 +28,20 @@ impl Worker {
         &self,
         connection: &mut Option<PgConnection>,
         place: Place<'_>,
-        mut items: Vec<Item>,
-        sets: &mut VecDeque<Vec<Item>>,
+        set: Neighbours,
+        sets: &mut VecDeque<Neighbours>,
         probe: Probe,
     ) -> Fate {
+        let Neighbours {
+            mut items,
+            suspected,
+        } = set;
         if let Err(reason) = self.admit(place, &mut items, sets, probe) {
             return Fate::Held(reason);
         }
-        let mut attempt = 0_u32;
+        let mut failures = Failures::none(suspected);
+        // How often the lone record was set aside: once to be parked, again without its hold.
+        let mut set_aside = 0_u32;
         loop {
             if !self.queues.owns(place.partition, place.epoch) {
                 return Fate::Stopped;
@@ -43,27 +49,34 @@ impl Worker {
             if !self.bury(place, &mut items) || !self.bury_skipped(connection, place, &mut items) {
                 return Fate::Stopped;
             }
-            attempt = attempt.saturating_add(1);
             let failure = match self.attempt(connection, place, &items) {
                 Ok(applied) => return Fate::Applied(applied),
                 Err(failure) => failure,
             };
-            let works = self.database_works(connection, place);
-            let step = next_step(&failure, attempt, items.len(), works);
-            self.report(&failure, attempt, items.len(), place, &step);
+            let described = failure.describe();
+            if failure.may_be_the_databases()
+                && !self.wait_for_database(connection, place, &described)
+            {
+                return Fate::Stopped;
+            }
+            failures.count(&failure);
+            let step = next_step(&failure, failures, items.len());
+            self.report(described, failures, items.len(), place, &step);
             match step {
                 Step::StartOver => {}
-                Step::Retry => self.pause(place, attempt),
+                Step::Retry => self.pause(place, failures.attempts),
                 Step::ReadProgress => return self.read_progress(connection, place),
-                Step::Split => return split(place, items, sets),
+                Step::Split => return split(place, items, sets, failures),
                 Step::Park { class, kind } => {
                     let reason = self.reason(class, kind, &failure);
                     match self.set_aside(place, items, &failure, reason, probe) {
                         Next::Again(changed) => items = changed,
                         Next::Done(fate) => return fate,
                     }
-                    if attempt > 2 {
-                        self.pause(place, attempt);
+                    failures = Failures::none(suspected);
+                    set_aside = set_aside.saturating_add(1);
+                    if set_aside > 2 {
+                        self.pause(place, set_aside);
                     }
                 }
             }
@@ -76,7 +89,7 @@ impl Worker {
         &self,
         place: Place<'_>,
         items: &mut Vec<Item>,
-        sets: &mut VecDeque<Vec<Item>>,
+        sets: &mut VecDeque<Neighbours>,
         probe: Probe,
     ) -> Result<(), String> {
         let mut stop = None;
@@ -104,7 +117,7 @@ impl Worker {
             Some((0, reason)) => Err(reason),
             Some((index, _)) => {
                 // What is before it is applied first, which may be a success that lets it pass.
-                sets.push_front(items.split_off(index));
+                sets.push_front(Neighbours::of(items.split_off(index)));
                 Ok(())
             }
         }
@@ -199,6 +212,8 @@ impl Worker {
                     error = chain(&error),
                     "dead letter not acknowledged yet; the partition waits"
                 );
+                let trouble = format!("a dead letter is not acknowledged: {}", chain(&error));
+                self.queues.trouble(place.partition, place.epoch, trouble);
                 self.pause(place, attempt);
                 if !self.queues.owns(place.partition, place.epoch) {
                     return false;
@@ -210,24 +225,40 @@ impl Worker {
         true
     }
 
-    fn report(&self, failure: &Failure, attempt: u32, size: usize, place: Place<'_>, step: &Step) {
+    fn report(
+        &self,
+        failure: String,
+        failures: Failures,
+        size: usize,
+        place: Place<'_>,
+        step: &Step,
+    ) {
         self.metrics.retried(step);
         tracing::warn!(
             "kafka.partition" = place.partition,
             "kafka.offset" = place.next_offset,
-            attempt,
+            attempt = failures.attempts,
             size,
             ?step,
-            error = failure.describe(),
+            error = failure,
             "batch not applied"
         );
+        self.queues.trouble(place.partition, place.epoch, failure);
     }
 }
 
-fn split(place: Place<'_>, mut items: Vec<Item>, sets: &mut VecDeque<Vec<Item>>) -> Fate {
+/// Halves, each suspected if its whole failed by an error that does not tell whose fault it is.
+fn split(
+    place: Place<'_>,
+    mut items: Vec<Item>,
+    sets: &mut VecDeque<Neighbours>,
+    failures: Failures,
+) -> Fate {
+    let suspected = failures.suspected || failures.unclear > 0;
     let tail = items.split_off(items.len() / 2);
-    sets.push_front(tail);
-    sets.push_front(items);
+    for items in [tail, items] {
+        sets.push_front(Neighbours { items, suspected });
+    }
     Fate::Applied(Applied {
         next_offset: place.next_offset,
         outcomes: Vec::new(),

@@ -15,13 +15,16 @@ use crate::publishing::{assert_each_once, load_for, under_load};
 const BOOKINGS: &str = "SELECT count(*) FROM bookings";
 
 /// A processor whose connections to the database lead through the proxy.
-fn behind_proxy(harness: &Harness) -> (Service, Proxy) {
+pub(crate) fn behind_proxy(harness: &Harness, settings: &[(&str, &str)]) -> (Service, Proxy) {
     let url = harness.database.url_as("bookend_processor");
     let (scheme, rest) = url.split_once('@').unwrap();
     let (address, database) = rest.split_once('/').unwrap();
     let proxy = Proxy::start(address.parse::<SocketAddr>().unwrap()).unwrap();
     let through = format!("{scheme}@{}/{database}", proxy.address());
     let builder = harness.builder().env("DATABASE_URL", through);
+    let builder = settings
+        .iter()
+        .fold(builder, |builder, (name, value)| builder.env(name, *value));
     let mut service = builder.spawn(harness.dir()).unwrap();
     service.wait_ready(PATIENCE).unwrap();
     (service, proxy)
@@ -36,7 +39,7 @@ fn eventually_more(harness: &Harness, than: i64) {
 #[test]
 fn a_commit_whose_reply_is_lost_is_applied_once() {
     let harness = Harness::new();
-    let (mut service, proxy) = behind_proxy(&harness);
+    let (mut service, proxy) = behind_proxy(&harness, &[]);
     let published = under_load(&harness, |_| {
         eventually_more(&harness, 50);
         for _ in 0..4 {
@@ -58,7 +61,7 @@ fn a_commit_whose_reply_is_lost_is_applied_once() {
 #[test]
 fn a_database_that_falls_silent_in_mid_query_and_is_cut_off_later_costs_nothing() {
     let harness = Harness::new();
-    let (mut service, proxy) = behind_proxy(&harness);
+    let (mut service, proxy) = behind_proxy(&harness, &[]);
     let published = under_load(&harness, |_| {
         for way in [Direction::Both, Direction::ToClient, Direction::ToServer] {
             let before = harness.number(BOOKINGS);
@@ -78,7 +81,7 @@ fn a_database_that_falls_silent_in_mid_query_and_is_cut_off_later_costs_nothing(
 #[test]
 fn a_database_that_refuses_or_resets_is_waited_for() {
     let harness = Harness::new();
-    let (mut service, proxy) = behind_proxy(&harness);
+    let (mut service, proxy) = behind_proxy(&harness, &[]);
     let published = under_load(&harness, |_| {
         for fault in [Fault::Refuse, Fault::Reset] {
             let before = harness.number(BOOKINGS);

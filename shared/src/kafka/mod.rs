@@ -5,8 +5,10 @@
 pub mod headers;
 mod options;
 pub mod producer;
+mod statistics;
 pub mod topics;
 
 pub use options::{
     KafkaSettings, MAX_RECORD_BYTES, OptionError, consumer, parse_extra, producer_options,
 };
+pub use statistics::ClientMetrics;

@@ -103,7 +103,9 @@ impl KafkaSettings {
             .set("client.id", &self.client_id)
             .set("socket.keepalive.enable", "true")
             .set("reconnect.backoff.ms", "50")
-            .set("reconnect.backoff.max.ms", "1000");
+            .set("reconnect.backoff.max.ms", "1000")
+            // Brokers end idle connections again and again; what is down is a metric.
+            .set("log.connection.close", "false");
         config
     }
 }

@@ -59,9 +59,13 @@ impl Queues {
 
     /// A person resumed: it goes on.
     pub fn let_go(&self, partition: i32) {
-        if let Some(queue) = self.state().open.get_mut(&partition) {
+        let mut state = self.state();
+        if let Some(queue) = state.open.get_mut(&partition) {
             queue.held = None;
+            let offset = queue.next_offset;
+            state.ended_at(partition, offset);
         }
+        drop(state);
         self.work.notify_all();
     }
 
@@ -80,9 +84,18 @@ impl Queues {
         self.state().paused
     }
 
+    /// Whether the process is about to end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.state().stopping
+    }
+
     /// Pauses or resumes: a batch that is running is finished, no other is dealt out.
     pub fn set_paused(&self, paused: bool) {
-        self.state().paused = paused;
+        let mut state = self.state();
+        state.paused = paused;
+        state.clocks.restart_all();
+        drop(state);
         self.work.notify_all();
     }
 }

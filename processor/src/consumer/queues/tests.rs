@@ -152,3 +152,77 @@ fn a_probe_that_fails_after_a_person_resumed_does_not_hold_again() {
     queues.lost(0, 1, held(false));
     assert_eq!(queues.held(), [(0, 1)]);
 }
+
+fn stalled(queues: &Queues) -> Vec<(i32, i64)> {
+    let stalled = queues.stalled(Duration::ZERO);
+    stalled
+        .iter()
+        .map(|one| (one.partition, one.offset))
+        .collect()
+}
+
+#[test]
+fn a_partition_is_stalled_from_its_first_waiting_record_until_nothing_is_left() {
+    let queues = queues();
+    queues.open(0, 1, 5, false);
+    assert_eq!(stalled(&queues), []);
+    queues.push(record(5));
+    queues.push(record(6));
+    assert_eq!(stalled(&queues), [(0, 5)]);
+    assert_eq!(queues.stalled(Duration::from_secs(3_600)), []);
+    drop(queues.take());
+    queues.trouble(0, 1, "refused".to_owned());
+    let trouble = queues
+        .stalled(Duration::ZERO)
+        .pop()
+        .and_then(|one| one.trouble);
+    assert_eq!(trouble.as_deref(), Some("refused"));
+    queues.progressed(0, 1, 6);
+    assert_eq!(stalled(&queues), [(0, 6)]);
+    assert_eq!(
+        queues
+            .stalled(Duration::ZERO)
+            .pop()
+            .and_then(|one| one.trouble),
+        None
+    );
+    queues.applied(0, 1, 7);
+    assert_eq!(stalled(&queues), []);
+}
+
+#[test]
+fn reading_the_same_offset_again_does_not_hide_that_a_partition_is_stalled() {
+    let queues = queues();
+    queues.open(0, 1, 5, false);
+    queues.push(record(5));
+    drop(queues.take());
+    queues.lost(0, 1, Lost::Moved(5));
+    assert_eq!(stalled(&queues), [(0, 5)]);
+    // Somebody applied it.
+    queues.lost(0, 1, Lost::Moved(6));
+    assert_eq!(stalled(&queues), []);
+}
+
+#[test]
+fn what_is_held_or_paused_or_gone_is_not_stalled() {
+    let queues = queues();
+    queues.open(0, 1, 5, false);
+    queues.push(record(5));
+    queues.set_paused(true);
+    assert_eq!(stalled(&queues), []);
+    queues.set_paused(false);
+    assert_eq!(stalled(&queues), [(0, 5)]);
+    drop(queues.take());
+    let held = Lost::Held {
+        next_offset: 5,
+        probe: false,
+    };
+    queues.lost(0, 1, held);
+    assert!(queues.take_seek());
+    queues.push(record(5));
+    assert_eq!(stalled(&queues), []);
+    queues.let_go(0);
+    assert_eq!(stalled(&queues), [(0, 5)]);
+    drop(queues.close(&[0], Duration::ZERO));
+    assert_eq!(stalled(&queues), []);
+}

@@ -9,8 +9,9 @@ mod situations;
 use page::{Page, Situation};
 use testbed::stripe::{Fake, FakeConfig};
 
-use crate::harness::Harness;
+use crate::harness::{Harness, PATIENCE, paid};
 use crate::parking::{block, step, unblock};
+use crate::stalled;
 
 fn parked(harness: &Harness) {
     harness.publish(&step("b-13", 0, "requires_payment_method"));
@@ -112,6 +113,23 @@ fn the_page_about_the_brake_works_as_written() {
         "SELECT count(*) FROM operator_actions WHERE verb = 'consumer pause'",
     );
     drop(processor);
+}
+
+#[test]
+fn the_page_about_a_wedged_partition_works_as_written() {
+    let page = Page::read("../runbook-wedged-partition");
+    assert_eq!(page.tags(), ["", "after"]);
+    let harness = Harness::new();
+    let mut processor = stalled::start(&harness);
+    stalled::refuse(&harness, "evt_13");
+    let stuck = harness.publish(&paid("evt_13", "pi_13", "b-13", 500));
+    stalled::eventually_stalled(&processor, stuck.partition(), stuck.offset());
+    let here = Situation::new(&harness).with("OWNER_DATABASE_URL", &harness.database.url());
+    here.run_all(&page.blocks(""));
+    stalled::permit(&harness);
+    processor.wait_ready(PATIENCE).unwrap();
+    harness.eventually_status("b-13", "confirmed");
+    here.run_all(&page.blocks("after"));
 }
 
 #[test]

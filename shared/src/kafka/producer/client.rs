@@ -30,7 +30,8 @@ impl Client {
     /// Creates it, and its thread.
     pub(super) fn create(settings: &KafkaSettings, lane: Lane) -> KafkaResult<Self> {
         let options = producer_options(settings, lane.linger_ms());
-        let producer: BaseProducer<Reports> = options.create_with_context(Reports)?;
+        let producer: BaseProducer<Reports> =
+            options.create_with_context(Reports::of(lane.client()))?;
         let (producer, stop) = (Arc::new(producer), Arc::new(AtomicBool::new(false)));
         let (polled, stopped) = (Arc::clone(&producer), Arc::clone(&stop));
         let thread = thread::Builder::new().name("kafka-reports".to_owned());

@@ -8,9 +8,11 @@ use rdkafka::ClientContext;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
+use rdkafka::statistics::Statistics;
 use tokio::sync::oneshot;
 
 use super::{Ack, Held};
+use crate::kafka::ClientMetrics;
 
 /// What became of a record.
 #[derive(Debug)]
@@ -47,9 +49,24 @@ pub(super) struct Waiting {
 }
 
 /// Hands reports on.
-pub(super) struct Reports;
+pub(super) struct Reports {
+    metrics: ClientMetrics,
+}
 
-impl ClientContext for Reports {}
+impl Reports {
+    /// Those of the client with this name.
+    pub(super) fn of(client: &'static str) -> Self {
+        Self {
+            metrics: ClientMetrics::new(client),
+        }
+    }
+}
+
+impl ClientContext for Reports {
+    fn stats(&self, statistics: Statistics) {
+        self.metrics.record(&statistics);
+    }
+}
 
 impl ProducerContext for Reports {
     type DeliveryOpaque = Box<Waiting>;

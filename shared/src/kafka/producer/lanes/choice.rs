@@ -32,6 +32,15 @@ impl Lane {
             Self::Long => 20,
         }
     }
+
+    /// Name of its client, in metrics.
+    pub(in crate::kafka::producer) const fn client(self) -> &'static str {
+        match self {
+            Self::AtOnce => "producer",
+            Self::Short => "producer_short",
+            Self::Long => "producer_long",
+        }
+    }
 }
 
 /// One value for each lane.
