@@ -10,6 +10,7 @@
     reason = "tests fail by panicking, and look at the machine themselves"
 )]
 
+mod accounts;
 mod backfill;
 mod backfill_beside;
 mod backlog;
