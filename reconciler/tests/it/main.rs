@@ -20,6 +20,7 @@ mod closure;
 mod commands;
 mod counted;
 mod deep;
+mod due;
 mod end_to_end;
 mod holes;
 mod kills;
