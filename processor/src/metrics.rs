@@ -84,7 +84,7 @@ impl Metrics {
                 .build(),
             dead_open: meter
                 .i64_gauge("bookend_dead_letters_open")
-                .with_description("Dead letters that nobody has looked at.")
+                .with_description("Dead letters that nobody has looked at, counted up to 100,000.")
                 .build(),
             parked: meter
                 .i64_gauge("bookend_parked_bookings")

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 use shared::config::EX_CONFIG;
+use shared::ids::AccountId;
 use shared::windows::{self, Window};
 use shared::{runtime, telemetry};
 
@@ -129,7 +130,7 @@ async fn sweep(config: &Config, span: Span) -> anyhow::Result<ExitCode> {
     let producer = parts::producer(config).await?;
     let engine = parts::engine(config, &producer).await?;
     let engine = engine.for_purpose(Purpose::Operator);
-    let mut reports: Vec<Report> = Vec::new();
+    let (mut reports, mut failed): (Vec<Report>, _) = (Vec::new(), None);
     for account in parts::accounts(config, &engine.reader.store).await? {
         let swept = match span.is_open() {
             true => engine.tail(account.as_ref()).await,
@@ -142,9 +143,22 @@ async fn sweep(config: &Config, span: Span) -> anyhow::Result<ExitCode> {
                 None => Ok(Vec::new()),
             },
         };
-        reports.extend(swept.inspect_err(|_| print_reports(&reports))?);
+        match swept {
+            Ok(swept) => reports.extend(swept),
+            Err(error) if error.is_lost() => return Err(error.into()),
+            Err(error) => {
+                let of = account
+                    .as_ref()
+                    .map_or("our own account", AccountId::as_str);
+                eprintln!("{of}: {}", shared::error::chain(&error));
+                failed.get_or_insert(error);
+            }
+        }
     }
     print_reports(&reports);
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
     let outcomes = || reports.iter().map(|report| report.outcome);
     Ok(if outcomes().any(|outcome| outcome == Outcome::Failed) {
         ExitCode::FAILURE

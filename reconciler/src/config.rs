@@ -120,6 +120,9 @@ pub struct SweepArgs {
     /// How long a booking may wait for its money before its payment is looked at.
     #[arg(long, env = "PENDING_AFTER", value_parser = duration, default_value = "10m")]
     pub pending_after: Duration,
+    /// How long a booking may wait without a change before Stripe is asked about it no more.
+    #[arg(long, env = "ABANDON_AFTER", value_parser = duration, default_value = "30d")]
+    pub abandon_after: Duration,
     /// Objects that one look at waiting bookings retrieves.
     #[arg(long, env = "PENDING_BATCH", default_value_t = 100)]
     pub pending_batch: u32,
@@ -298,6 +301,9 @@ impl SweepArgs {
                 problems.add(format!("{name} must be at least 100ms"));
             }
         }
+        if self.abandon_after < self.pending_after {
+            problems.add("ABANDON_AFTER must not be shorter than PENDING_AFTER");
+        }
         if self.sweep_max_events < stripe::listing::PAGE_SIZE || self.repair_rate == 0 {
             problems.add("SWEEP_MAX_EVENTS must be at least 100, REPAIR_RATE at least 1");
         }
@@ -312,6 +318,7 @@ impl SweepArgs {
             // As long as another may publish what it is allowed to.
             lock_patience: self.barrier_timeout.saturating_mul(10),
             pending_after: self.pending_after,
+            abandon_after: self.abandon_after,
             pending_batch: i64::from(self.pending_batch),
             refetch_pause: self.refetch_pause,
         }
@@ -398,8 +405,9 @@ mod tests {
             "--stripe-attempts=0",
             "--sweep-interval=0s",
             "--sweep-max-events=1",
+            "--abandon-after=1s",
         ]);
-        assert_eq!(found.len(), 5, "{found:?}");
+        assert_eq!(found.len(), 6, "{found:?}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod budget;
 pub mod commands;
 pub mod config;
 pub mod counted;
+pub mod due;
 pub mod evidence;
 pub mod lateness;
 pub mod metrics;

@@ -8,6 +8,7 @@ use shared::clock::{Clock, SystemClock};
 
 use crate::evidence::Gap;
 use crate::sender;
+use crate::store::certificates::CompleteUpTo;
 use crate::store::sweeps::Kind;
 use crate::sweep::pending::Looked;
 use crate::sweep::refetch::Refetched;
@@ -40,8 +41,8 @@ pub struct Metrics {
 /// What is kept in Postgres and alerts watch.
 #[derive(Debug, Clone)]
 pub struct Figures {
-    /// Seconds since 1970, over all accounts; `None`: nothing is proven for one of them.
-    pub complete_up_to: Option<i64>,
+    /// Over all accounts.
+    pub complete_up_to: Option<CompleteUpTo>,
     pub open_plans: i64,
     pub open_findings: Vec<(String, i64)>,
     /// The kinds of the sender's alarms that stand.
@@ -104,7 +105,7 @@ impl Default for Metrics {
             complete_up_to: gauge(
                 &meter,
                 "reconciler_complete_up_to_timestamp_seconds",
-                "Nothing is missing before this second, in any account; 0: that is proven of none.",
+                "Nothing is missing before this second, in any account; 0: of one account nothing is proven. The log and `bookend doctor` name the account that holds it back.",
             ),
             last_done: gauge(
                 &meter,
@@ -119,7 +120,7 @@ impl Default for Metrics {
             open_findings: gauge(
                 &meter,
                 "reconciler_open_findings",
-                "Open findings of sweeps and of folding, by kind.",
+                "Open findings of sweeps and of folding, by kind, each counted up to 10,000.",
             ),
             alarms: gauge(
                 &meter,
@@ -138,6 +139,12 @@ impl Default for Metrics {
             ),
         }
     }
+}
+
+/// Every kind of finding that a metric shows.
+pub fn finding_kinds() -> Vec<&'static str> {
+    let gaps = Gap::ALL.iter().map(|gap| gap.as_str());
+    gaps.chain(KINDS.iter().copied()).collect()
 }
 
 fn gauge(meter: &Meter, name: &'static str, description: &'static str) -> Gauge<i64> {
@@ -220,11 +227,10 @@ impl Metrics {
 
     /// What is kept in Postgres. Kinds that are not there are 0.
     pub fn figures(&self, figures: &Figures) {
-        self.complete_up_to
-            .record(figures.complete_up_to.unwrap_or(0), &[]);
+        let complete = figures.complete_up_to.as_ref().and_then(|all| all.at);
+        self.complete_up_to.record(complete.unwrap_or(0), &[]);
         self.open_plans.record(figures.open_plans, &[]);
-        let kinds = Gap::ALL.iter().map(|gap| gap.as_str());
-        for kind in kinds.chain(KINDS.iter().copied()) {
+        for kind in finding_kinds() {
             let open = figures.open_findings.iter().find(|(of, _)| of == kind);
             let label = [KeyValue::new("kind", kind)];
             self.open_findings

@@ -11,7 +11,7 @@ use crate::barrier::{Barrier, BarrierError};
 use crate::config::{Accounts, Config};
 use crate::counted::StatsReader;
 use crate::publish::Publisher;
-use crate::store::{Store, StoreError, ledger};
+use crate::store::{Store, StoreError, accounts};
 use crate::stripe::{Budget, Client, StripeError};
 use crate::sweep::{Engine, Reader};
 
@@ -135,12 +135,12 @@ pub async fn accounts(
 ) -> Result<Vec<Option<AccountId>>, StoreError> {
     let connected = match &config.accounts {
         Accounts::Listed(accounts) => accounts.clone(),
-        Accounts::Seen => store.run("accounts_seen", ledger::accounts_seen).await?,
+        Accounts::Seen => store.run("accounts_seen", accounts::seen).await?,
     };
     let asked = connected.clone();
     let gone = store
         .run("accounts_gone", move |connection| {
-            ledger::deauthorized(connection, &asked)
+            accounts::deauthorized(connection, &asked)
         })
         .await?;
     let connected = connected.into_iter().filter(|it| !gone.contains(it));

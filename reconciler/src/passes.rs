@@ -2,10 +2,11 @@
 //!
 //! Invariants: all loops end when one of them sees that the connection, and with it the lock, is lost;
 //! anything else that fails is done again. No account waits for another's backlog: each gets one
-//! window in turn.
+//! window in turn. Where the list of accounts can't be read, the last one is swept again.
 //!
 //! Deliberately absent: the sweeps themselves.
 
+mod accounts;
 mod background;
 mod live;
 mod samples;

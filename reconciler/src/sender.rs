@@ -33,11 +33,13 @@ pub enum Kind {
     Silence,
     RetriesEnd,
     Horizon,
+    /// Events of a connected account arrive, and no sweep covers it.
+    AccountNotSwept,
 }
 
 impl Kind {
     /// Every kind: a metric shows those that do not stand as 0.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NoEndpoint,
         Self::EndpointDisabled,
         Self::EndpointGone,
@@ -48,6 +50,7 @@ impl Kind {
         Self::Silence,
         Self::RetriesEnd,
         Self::Horizon,
+        Self::AccountNotSwept,
     ];
 
     /// As `sender_alarms.alarm` names it.
@@ -63,6 +66,7 @@ impl Kind {
             Self::Silence => "silence",
             Self::RetriesEnd => "retries_end",
             Self::Horizon => "horizon",
+            Self::AccountNotSwept => "account_not_swept",
         }
     }
 }
@@ -195,6 +199,16 @@ pub fn limits(account: &str, complete_up_to: Option<i64>, now: i64) -> Vec<Alarm
         alarms.push(alarm(Kind::Horizon, account, detail));
     }
     alarms
+}
+
+/// One alarm for each connected account that was seen and that no sweep covers.
+pub fn not_swept(accounts: &[String]) -> Vec<Alarm> {
+    let detail = "its events arrive, and no sweep covers it: what of it gets lost is not noticed; \
+                  name it in STRIPE_ACCOUNTS";
+    accounts
+        .iter()
+        .map(|account| alarm(Kind::AccountNotSwept, account, detail.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]

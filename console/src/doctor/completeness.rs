@@ -24,9 +24,13 @@ struct Notes {
     /// What stands, with its subject, the oldest first.
     #[diesel(sql_type = Nullable<Text>)]
     told: Option<String>,
-    /// Accounts with a proof; those of them whose proof is the oldest, and its age.
+    /// Accounts that have a proof or were seen, without those that have disconnected.
     #[diesel(sql_type = BigInt)]
     accounts: i64,
+    /// The account whose proof ends first, or that has none; empty: our own; null: nothing is proven.
+    #[diesel(sql_type = Nullable<Text>)]
+    held_back_by: Option<String>,
+    /// Age of that proof; null: it has none.
     #[diesel(sql_type = Nullable<BigInt>)]
     age_seconds: Option<i64>,
     #[diesel(sql_type = BigInt)]
@@ -37,14 +41,27 @@ struct Notes {
     queues: i64,
 }
 
-const LOOK: &str = "SELECT
+const LOOK: &str = "WITH known AS (
+        SELECT account, proven_to FROM proofs
+        UNION ALL
+        SELECT s.account, NULL FROM seen_accounts s
+        WHERE NOT EXISTS (SELECT FROM proofs p WHERE p.account = s.account)
+    ), standing AS (
+        SELECT k.account, k.proven_to FROM known k
+        WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.id = k.account AND a.deauthorized)
+    ), least AS (
+        SELECT account, proven_to FROM standing
+        ORDER BY proven_to NULLS FIRST, account LIMIT 1
+    )
+    SELECT
     (SELECT count(*) FROM sender_alarms WHERE cleared_at IS NULL) AS alarms,
     (SELECT string_agg(concat_ws(' ', alarm, nullif(subject, ''),
             'since ' || to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')), ', '
             ORDER BY since, alarm, subject)
      FROM sender_alarms WHERE cleared_at IS NULL) AS told,
-    (SELECT count(*) FROM proofs) AS accounts,
-    (SELECT extract(epoch FROM clock_timestamp() - min(proven_to))::bigint FROM proofs)
+    (SELECT count(*) FROM standing) AS accounts,
+    (SELECT account FROM least) AS held_back_by,
+    (SELECT extract(epoch FROM clock_timestamp() - proven_to)::bigint FROM least)
         AS age_seconds,
     (SELECT count(*) FROM repair_plans WHERE state = 'open') AS plans,
     (SELECT count(*) FROM bookings WHERE hold IS NOT NULL) AS held,
@@ -99,17 +116,26 @@ fn judge(notes: &Notes) -> Vec<Check> {
 }
 
 fn judge_proofs(name: &str, notes: &Notes) -> Check {
-    let Some(age) = notes.age_seconds else {
+    let Some(account) = notes.held_back_by.as_deref() else {
         let fix = "start the reconciler: its sweeps prove what is complete";
         return Check::warning(name, "nothing is proven complete yet", fix);
     };
+    let account = match account {
+        "" => "our own account",
+        account => account,
+    };
+    let Some(age) = notes.age_seconds else {
+        let fix = "is the account among STRIPE_ACCOUNTS, and may the API key read it \
+                   (`bookend finding list`)?";
+        return Check::warning(name, format!("nothing is proven of {account}"), fix);
+    };
     let found = format!(
-        "all of {} account(s) complete up to {age} s ago",
+        "all of {} account(s) complete up to {age} s ago, {account} the least",
         notes.accounts
     );
     if age > OLD.num_seconds() {
-        let fix = "does the reconciler run, may it call Stripe, and has the processor caught up \
-                   (`bookend lag`)?";
+        let fix = "does the reconciler run, may it call Stripe for that account, and has the \
+                   processor caught up (`bookend lag`)?";
         Check::warning(name, found, fix)
     } else {
         Check::ok(name, found)
@@ -126,6 +152,7 @@ mod tests {
             alarms: 0,
             told: None,
             accounts: 1,
+            held_back_by: Some(String::new()),
             age_seconds: Some(120),
             plans: 0,
             held: 0,
@@ -182,5 +209,23 @@ mod tests {
         assert_eq!(of(Some(3_600)), Outcome::Ok);
         assert_eq!(of(Some(3_601)), Outcome::Warning);
         assert_eq!(of(None), Outcome::Warning);
+    }
+
+    #[test]
+    fn account_that_holds_the_others_back_is_named() {
+        let of = |account: Option<&str>, age_seconds| {
+            let held_back_by = account.map(str::to_owned);
+            judge(&Notes {
+                held_back_by,
+                age_seconds,
+                ..notes()
+            })[1]
+                .found
+                .clone()
+        };
+        assert!(of(Some("acct_1"), Some(4_000)).contains("acct_1"));
+        assert!(of(Some("acct_1"), None).contains("acct_1"));
+        assert!(of(Some(""), Some(10)).contains("our own account"));
+        assert_eq!(of(None, None), "nothing is proven complete yet");
     }
 }

@@ -72,10 +72,10 @@ pub(super) const KINDS: [FindingKind; 10] = [
     },
     FindingKind {
         name: "abandoned",
-        meaning: "Bookend has given up on something that this state depends on; the detail names \
-                  it.",
-        rule: "The state is what the rest of the events and observations give.",
-        remedy: "Find the reason in `bookend booking show` and `bookend dead list`, and repeat it \
-                 when the reason is gone. Close the finding if it does not matter.",
+        meaning: "A booking has waited or been held for longer than ABANDON_AFTER without a change, \
+                  and Stripe's answers changed nothing.",
+        rule: "Its status stays, and Stripe is not asked about it any more. An event still changes it.",
+        remedy: "Cancel the payment at Stripe, or release the seat in the booking application and \
+                 close the finding. It closes itself when the booking changes.",
     },
 ];

@@ -124,8 +124,8 @@ pub(crate) fn sweeps(db: &mut PgConnection, filter: &SweepList) -> Result<Vec<Sw
     rows(db, "reading the sweeps", query)
 }
 
-/// How these accounts stand, and, without `only`, every other of which something is proven or
-/// waits for a person.
+/// How these accounts stand, and, without `only`, every other that was seen, of which something is
+/// proven, or waits for a person.
 pub(crate) fn accounts(
     db: &mut PgConnection,
     listed: &[String],
@@ -134,6 +134,7 @@ pub(crate) fn accounts(
     let query = sql_query(
         "WITH known AS (
              SELECT unnest($1) AS account UNION SELECT account FROM proofs
+             UNION SELECT account FROM seen_accounts
              UNION SELECT account FROM repair_plans WHERE state = 'open'
          )
          SELECT k.account, p.proven_from AS complete_from, p.proven_to AS complete_up_to,

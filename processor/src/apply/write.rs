@@ -105,6 +105,8 @@ fn write_bookings(conn: &mut PgConnection, world: &World, by: &str) -> Result<()
     if !bookings.is_empty() {
         store::bookings::update(conn, &bookings, by)?;
         store::bookings::insert_transitions(conn, &world.transitions)?;
+        let changed: Vec<&str> = bookings.iter().map(|(row, _)| row.id.as_str()).collect();
+        store::findings::no_longer_abandoned(conn, &changed)?;
     }
     // A row that was made only to be locked shows nothing: it goes again.
     let empty: Vec<String> = world

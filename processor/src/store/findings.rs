@@ -46,6 +46,24 @@ pub fn tell(conn: &mut PgConnection, found: &[Finding]) -> QueryResult<()> {
     open(conn, &held)
 }
 
+/// Closes what says that these bookings never change: they did.
+///
+/// # Errors
+/// diesel's.
+pub fn no_longer_abandoned(conn: &mut PgConnection, bookings: &[&str]) -> QueryResult<usize> {
+    let scopes: Vec<String> = bookings
+        .iter()
+        .map(|id| format!("abandoned:{id}"))
+        .collect();
+    // By the index findings_open_by_scope: next to no booking has one.
+    sql_query(
+        "UPDATE findings SET closed_at = now(), closed_by = NULL \
+         WHERE scope = ANY ($1) AND closed_at IS NULL",
+    )
+    .bind::<Array<Text>, _>(scopes)
+    .execute(conn)
+}
+
 fn open(conn: &mut PgConnection, held: &[(&str, &Finding)]) -> QueryResult<()> {
     let text = |f: &dyn Fn(&(&str, &Finding)) -> String| held.iter().map(f).collect::<Vec<_>>();
     let optional = |f: &dyn Fn(&Finding) -> Option<String>| {

@@ -47,7 +47,8 @@ fn split(keys: &[Key]) -> (Vec<&str>, Vec<&str>) {
         .unzip()
 }
 
-/// Inserts a stub for each object that is not there: what does not exist cannot be locked.
+/// Inserts a stub for each object that is not there: what does not exist cannot be locked. Before
+/// it, the connected accounts among them that were not seen yet.
 ///
 /// # Errors
 /// diesel's.
@@ -59,6 +60,7 @@ pub fn insert_stubs(
     let keys: Vec<Key> = stubs.iter().map(|(key, _)| key.clone()).collect();
     let kinds: Vec<&str> = stubs.iter().map(|(_, kind)| kind.as_str()).collect();
     let (accounts, ids) = split(&keys);
+    insert_accounts(conn, &accounts)?;
     sql_query(
         "INSERT INTO objects (account, id, type, updated_by, fold_version) \
          SELECT k.account, k.id, k.kind, $4, $5 \
@@ -70,6 +72,28 @@ pub fn insert_stubs(
     .bind::<Array<Text>, _>(kinds)
     .bind::<Text, _>(by)
     .bind::<Integer, _>(FOLD_VERSION)
+    .execute(conn)
+}
+
+/// Notes the connected accounts among these, sorted as all keys are: two transactions that see the
+/// same new accounts wait for each other in one order.
+fn insert_accounts(conn: &mut PgConnection, accounts: &[&str]) -> QueryResult<usize> {
+    let connected: BTreeSet<&str> = accounts
+        .iter()
+        .copied()
+        .filter(|account| !account.is_empty())
+        .collect();
+    if connected.is_empty() {
+        return Ok(0);
+    }
+    sql_query(
+        // An account that is there costs one look-up in the primary key and no lock.
+        "INSERT INTO seen_accounts (account) \
+         SELECT a.account FROM UNNEST($1) AS a (account) \
+         WHERE NOT EXISTS (SELECT FROM seen_accounts s WHERE s.account = a.account) \
+         ORDER BY a.account ON CONFLICT ON CONSTRAINT seen_accounts_pkey DO NOTHING",
+    )
+    .bind::<Array<Text>, _>(connected.into_iter().collect::<Vec<_>>())
     .execute(conn)
 }
 

@@ -109,17 +109,33 @@ pub struct Due {
     pub attempts: i32,
 }
 
+/// The head of each queue. Steps from queue to queue by the index parked_events_queue: one entry is
+/// read for each, however many events wait behind it. The brake bounds the number of queues.
+macro_rules! heads {
+    () => {
+        "WITH RECURSIVE heads AS ( \
+           (SELECT booking_id, error_class, error_kind, attempts, next_attempt_at, gave_up_at, \
+              parked_at FROM parked_events \
+            ORDER BY booking_id, created, partition, \"offset\", event_id LIMIT 1) \
+           UNION ALL \
+           SELECT n.* FROM heads h CROSS JOIN LATERAL ( \
+             SELECT p.booking_id, p.error_class, p.error_kind, p.attempts, p.next_attempt_at, \
+               p.gave_up_at, p.parked_at FROM parked_events p WHERE p.booking_id > h.booking_id \
+             ORDER BY p.booking_id, p.created, p.partition, p.\"offset\", p.event_id LIMIT 1) n \
+         ) "
+    };
+}
+
 /// Queues whose head is due, the longest due first; at most `limit`. Looks without a lock.
 ///
 /// # Errors
 /// diesel's.
 pub fn due(conn: &mut PgConnection, limit: i64) -> QueryResult<Vec<Due>> {
-    sql_query(
-        "SELECT booking_id, error_class, attempts FROM ( \
-           SELECT DISTINCT ON (booking_id) booking_id, error_class, attempts, next_attempt_at, gave_up_at \
-           FROM parked_events ORDER BY booking_id, created, partition, \"offset\", event_id) AS heads \
+    sql_query(concat!(
+        heads!(),
+        "SELECT booking_id, error_class, attempts FROM heads \
          WHERE gave_up_at IS NULL AND next_attempt_at <= now() ORDER BY next_attempt_at LIMIT $1",
-    )
+    ))
     .bind::<BigInt, _>(limit)
     .load(conn)
 }
@@ -322,12 +338,11 @@ pub struct Standing {
 /// # Errors
 /// diesel's.
 pub fn standing(conn: &mut PgConnection) -> QueryResult<Vec<Standing>> {
-    sql_query(
+    sql_query(concat!(
+        heads!(),
         "SELECT coalesce(error_kind, 'waiting') AS reason, count(*) AS queues, \
-           coalesce(min(extract(epoch FROM parked_at)), 0)::bigint AS oldest FROM ( \
-           SELECT DISTINCT ON (booking_id) error_kind, parked_at FROM parked_events \
-           ORDER BY booking_id, created, partition, \"offset\", event_id) AS heads GROUP BY 1",
-    )
+           coalesce(min(extract(epoch FROM parked_at)), 0)::bigint AS oldest FROM heads GROUP BY 1",
+    ))
     .load(conn)
 }
 

@@ -18,6 +18,7 @@ mod database_faults;
 mod dead_letters;
 mod deadlocks;
 mod disk_full;
+mod due;
 mod duplicates;
 mod event_types;
 mod frozen;

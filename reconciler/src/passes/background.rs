@@ -7,11 +7,12 @@ use shared::ids::AccountId;
 use shared::kafka::producer::EventLog;
 use tracing::Instrument;
 
+use super::accounts::Swept;
 use super::go_on;
 use crate::budget;
 use crate::config::Config;
-use crate::metrics::{Figures, Metrics};
-use crate::parts;
+use crate::metrics::{Figures, Metrics, finding_kinds};
+use crate::store::certificates::CompleteUpTo;
 use crate::store::{budget as calls, certificates, plans, sender, sweeps};
 use crate::sweep::{Engine, SweepError};
 
@@ -23,9 +24,9 @@ const COUNT_EVERY: u32 = 60;
 /// A piece of each account's pass in turn, until none is due.
 pub(super) async fn deeps<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
     let mut left: HashMap<Option<AccountId>, usize> = HashMap::new();
+    let mut swept = Swept::new();
     loop {
-        let Ok(accounts) = parts::accounts(config, &engine.reader.store).await else {
-            // The tail's loop says so.
+        let Some(accounts) = swept.read(config, engine, metrics).await else {
             return;
         };
         let mut due = false;
@@ -96,41 +97,61 @@ pub(super) async fn classes<L: EventLog>(config: &Config, engine: &Engine<L>, me
 
 /// What alerts watch, read from where it is kept.
 pub(super) async fn figures<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
-    let mut round = 0;
+    let (mut round, mut swept, mut holder) = (0, Swept::new(), String::new());
     loop {
-        if let Ok(accounts) = parts::accounts(config, &engine.reader.store).await {
-            let read = engine
-                .reader
-                .store
-                .run("figures", move |connection| {
-                    sender::forget_others(connection, &accounts)?;
-                    Ok(Figures {
-                        complete_up_to: certificates::complete_up_to(connection, &accounts)?,
-                        open_plans: plans::open_count(connection)?,
-                        open_findings: sweeps::open_counts(connection)?,
-                        alarms: sender::standing(connection)?,
-                    })
-                })
-                .await;
-            if let Some(figures) = go_on(metrics, "figures", read.map_err(SweepError::from)) {
-                metrics.figures(&figures);
+        let Some(accounts) = swept.read(config, engine, metrics).await else {
+            return;
+        };
+        let judged = engine.judge_accounts(&accounts).await;
+        let _judged = go_on(metrics, "accounts", judged.map_err(SweepError::from));
+        let read = engine.reader.store.run("figures", move |connection| {
+            sender::forget_others(connection, &accounts)?;
+            Ok(Figures {
+                complete_up_to: certificates::complete_up_to(connection, &accounts)?,
+                open_plans: plans::open_count(connection)?,
+                open_findings: sweeps::open_counts(connection, &finding_kinds())?,
+                alarms: sender::standing(connection)?,
+            })
+        });
+        if let Some(figures) = go_on(metrics, "figures", read.await.map_err(SweepError::from)) {
+            metrics.figures(&figures);
+            if let Some(all) = figures.complete_up_to {
+                report_holder(&all, &mut holder);
             }
         }
         if round % COUNT_EVERY == 0 {
-            let used = engine.reader.store.run("calls_used", calls::used).await;
-            if let Some(used) = go_on(metrics, "figures", used.map_err(SweepError::from)) {
-                let allowed = budget::allowance(used.transactions);
-                metrics.calls(used.calls, allowed);
-                if used.calls > allowed {
-                    tracing::warn!(
-                        calls = used.calls,
-                        allowed,
-                        "more reads in 30 days than Stripe allows for so many transactions"
-                    );
-                }
-            }
+            count_calls(engine, metrics).await;
         }
         round += 1;
         tokio::time::sleep(config.sweep_interval.max(Duration::from_secs(1))).await;
+    }
+}
+
+/// Logs which connected account holds "complete up to" back, when it is another one than before.
+fn report_holder(all: &CompleteUpTo, last: &mut String) {
+    if all.held_back_by != *last {
+        last.clone_from(&all.held_back_by);
+        tracing::info!(
+            stripe.account = all.held_back_by,
+            complete_up_to = all.at,
+            "this account is complete up to the earliest second of all"
+        );
+    }
+}
+
+/// Calls of 30 days against what Stripe allows for as many transactions.
+async fn count_calls<L: EventLog>(engine: &Engine<L>, metrics: &Metrics) {
+    let used = engine.reader.store.run("calls_used", calls::used).await;
+    let Some(used) = go_on(metrics, "figures", used.map_err(SweepError::from)) else {
+        return;
+    };
+    let allowed = budget::allowance(used.transactions);
+    metrics.calls(used.calls, allowed);
+    if used.calls > allowed {
+        tracing::warn!(
+            calls = used.calls,
+            allowed,
+            "more reads in 30 days than Stripe allows for so many transactions"
+        );
     }
 }

@@ -7,28 +7,23 @@ use shared::ids::AccountId;
 use shared::kafka::producer::EventLog;
 use tracing::Instrument;
 
+use super::accounts::Swept;
 use super::go_on;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::parts;
 use crate::store::plans::Progress;
 use crate::store::{cursors, sweeps};
-use crate::sweep::holes::Swept;
-use crate::sweep::pending::Looks;
+use crate::sweep::holes;
 use crate::sweep::tail::{Memory, Step};
 use crate::sweep::window::Report;
 use crate::sweep::{Engine, SweepError};
 
 pub(super) async fn tails<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
     let (mut memory, mut left) = (Memory::default(), HashMap::new());
+    let mut swept = Swept::new();
     loop {
-        let accounts = match parts::accounts(config, &engine.reader.store).await {
-            Ok(accounts) => accounts,
-            Err(error) => {
-                let lost = go_on::<()>(metrics, "accounts", Err(error.into()));
-                debug_assert!(lost.is_none());
-                return;
-            }
+        let Some(accounts) = swept.read(config, engine, metrics).await else {
+            return;
         };
         match turn(config, engine, metrics, &mut memory, &mut left, accounts).await {
             Turn::Lost => return,
@@ -133,11 +128,10 @@ async fn judge<L: EventLog>(
 }
 
 pub(super) async fn pendings<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
-    let mut looks = Looks::default();
     loop {
         tokio::time::sleep(config.sweep_interval).await;
         let span = tracing::info_span!("pending_sweep");
-        let outcome = engine.pending(&mut looks).instrument(span).await;
+        let outcome = engine.pending().instrument(span).await;
         if outcome.as_ref().is_err_and(SweepError::is_lost) {
             return;
         }
@@ -157,12 +151,11 @@ pub(super) async fn pendings<L: EventLog>(config: &Config, engine: &Engine<L>, m
 
 /// What the log lost before it was applied is asked of Stripe, once for each hole.
 pub(super) async fn holes<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Metrics) {
-    let mut tried = 0;
+    let (mut tried, mut swept) = (0, Swept::new());
     loop {
         tokio::time::sleep(config.sweep_interval).await;
-        let Ok(accounts) = parts::accounts(config, &engine.reader.store).await else {
-            // The other passes say so.
-            continue;
+        let Some(accounts) = swept.read(config, engine, metrics).await else {
+            return;
         };
         let topic = &config.topic;
         let span = tracing::info_span!("hole_sweep");
@@ -171,12 +164,12 @@ pub(super) async fn holes<L: EventLog>(config: &Config, engine: &Engine<L>, metr
             return;
         }
         match go_on(metrics, "hole", outcome) {
-            None | Some(Swept::None) => {}
-            Some(Swept::Later(hole, reports)) => {
+            None | Some(holes::Swept::None) => {}
+            Some(holes::Swept::Later(hole, reports)) => {
                 tried = hole.id;
                 reports.iter().for_each(Report::log);
             }
-            Some(Swept::Done(hole, reports)) => {
+            Some(holes::Swept::Done(hole, reports)) => {
                 for report in &reports {
                     metrics.swept(sweeps::Kind::Hole, report);
                     report.log();

@@ -1,7 +1,7 @@
 //! Bookings that wait for money or are held, and the objects they hang on.
 
 use diesel::pg::PgConnection;
-use diesel::sql_types::{Array, BigInt, Bool, Double, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Timestamptz};
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, sql_query};
 use shared::windows::Window;
 
@@ -22,67 +22,10 @@ pub struct Subject {
 }
 
 /// One booking that has waited, or has been held, too long.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    #[diesel(sql_type = Text)]
     pub id: String,
-    /// Another one as soon as the booking changes or its authorization lapses.
-    #[diesel(sql_type = BigInt)]
-    pub stamp: i64,
-    #[diesel(sql_type = Bool)]
     pub held: bool,
-}
-
-/// The bookings that have waited, or been held, longer than `age` seconds, and those whose
-/// authorization has lapsed, however short ago: longest waiting first, at most `limit`.
-/// Registrations without any event wait, too; a booking of too many payments waits for a person,
-/// whom no answer of Stripe's helps. `skip` are those (with their stamps) that were
-/// checked too recently.
-pub fn waiting(
-    connection: &mut PgConnection,
-    age: f64,
-    skip: &[(String, i64)],
-    limit: i64,
-) -> QueryResult<Vec<Waiting>> {
-    let (ids, stamps): (Vec<&str>, Vec<i64>) =
-        skip.iter().map(|(id, stamp)| (id.as_str(), *stamp)).unzip();
-    sql_query(
-        // Bounds: `late` repeats the predicate of the index bookings_waiting, which holds only what
-        // waits and is in the order that is wanted, so that settled bookings cost nothing and the
-        // scan ends at the limit. A registration that the processor has folded has a booking's
-        // row, so the index registrations_not_folded holds all that `unfolded` can find.
-        "WITH skipped AS ( \
-           SELECT * FROM unnest($2, $3) AS s (id, stamp) \
-         ), late AS ( \
-           SELECT b.id, b.updated_at AS since, b.hold IS NOT NULL AS held, \
-             2 * b.version + coalesce(b.authorized_until <= now(), false)::int AS stamp \
-           FROM bookings b \
-           WHERE (b.status IN ('pending', 'processing', 'requires_action', 'authorized') \
-               OR b.hold IS NOT NULL) \
-             AND b.hold IS DISTINCT FROM 'too_many_payments' \
-             AND ((b.status = 'authorized' AND b.authorized_until <= now()) \
-               OR ((b.status <> 'authorized' OR b.hold IS NOT NULL OR b.authorized_until IS NULL) \
-                 AND b.updated_at < now() - make_interval(secs => $1))) \
-             AND NOT EXISTS (SELECT FROM skipped s WHERE s.id = b.id \
-               AND s.stamp = 2 * b.version + coalesce(b.authorized_until <= now(), false)::int) \
-           ORDER BY b.updated_at LIMIT $4 \
-         ), unfolded AS ( \
-           SELECT r.booking_id AS id, r.registered_at AS since, false AS held, 0::bigint AS stamp \
-           FROM registrations r \
-           WHERE r.folded_at IS NULL AND r.registered_at < now() - make_interval(secs => $1) \
-             AND NOT EXISTS (SELECT FROM skipped s WHERE s.id = r.booking_id AND s.stamp = 0) \
-             AND NOT EXISTS (SELECT FROM bookings b WHERE b.id = r.booking_id) \
-           ORDER BY r.registered_at LIMIT $4 \
-         ) \
-         SELECT w.id, w.stamp, w.held \
-         FROM (SELECT * FROM late UNION ALL SELECT * FROM unfolded) w \
-         ORDER BY w.since, w.id LIMIT $4",
-    )
-    .bind::<Double, _>(age)
-    .bind::<Array<Text>, _>(ids)
-    .bind::<Array<BigInt>, _>(stamps)
-    .bind::<BigInt, _>(limit)
-    .load(connection)
 }
 
 /// The objects of these bookings that decide what they wait for: payment intents, sessions,

@@ -84,23 +84,39 @@ fn prove(
     .map(|_rows| ())
 }
 
-/// Complete up to here, over all of `accounts`: the least of their proofs' ends, in seconds since
-/// 1970; `None` when one of them has none.
+/// Up to where all accounts are complete, and the one that holds the others back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompleteUpTo {
+    /// The least of their proofs' ends, in seconds since 1970; `None`: nothing is proven of
+    /// `held_back_by`.
+    pub at: Option<i64>,
+    /// The account whose proof ends first; empty: our own.
+    pub held_back_by: String,
+}
+
+/// Complete up to here, over all of `accounts`; `None`: there are none.
 pub fn complete_up_to(
     connection: &mut PgConnection,
     accounts: &[Option<AccountId>],
-) -> QueryResult<Option<i64>> {
+) -> QueryResult<Option<CompleteUpTo>> {
     #[derive(QueryableByName)]
     struct Least {
+        #[diesel(sql_type = Text)]
+        account: String,
         #[diesel(sql_type = Nullable<Timestamptz>)]
-        least: Option<DateTime<Utc>>,
+        proven_to: Option<DateTime<Utc>>,
     }
     let keys: Vec<&str> = accounts.iter().map(|it| key(it.as_ref())).collect();
-    sql_query(
-        "SELECT CASE WHEN bool_and(p.account IS NOT NULL) THEN min(p.proven_to) END AS least \
-         FROM unnest($1) AS a (account) LEFT JOIN proofs p ON p.account = a.account",
+    let least: Option<Least> = sql_query(
+        "SELECT a.account, p.proven_to \
+         FROM unnest($1) AS a (account) LEFT JOIN proofs p ON p.account = a.account \
+         ORDER BY p.proven_to NULLS FIRST, a.account LIMIT 1",
     )
     .bind::<diesel::sql_types::Array<Text>, _>(keys)
-    .get_result::<Least>(connection)
-    .map(|row| row.least.map(|least| least.timestamp()))
+    .get_result(connection)
+    .optional()?;
+    Ok(least.map(|row| CompleteUpTo {
+        at: row.proven_to.map(|at| at.timestamp()),
+        held_back_by: row.account,
+    }))
 }

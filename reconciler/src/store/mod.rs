@@ -7,10 +7,12 @@
 //!
 //! Deliberately absent: decisions.
 
+pub mod accounts;
 pub mod backfills;
 pub mod bookings;
 pub mod budget;
 pub mod certificates;
+pub mod checks;
 pub mod cursors;
 pub mod holes;
 pub mod ledger;

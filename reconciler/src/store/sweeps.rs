@@ -240,7 +240,8 @@ pub fn unknown(connection: &mut PgConnection, limit: i64) -> QueryResult<Vec<Unk
          WHERE kind = 'unknown' AND event_id IS NOT NULL AND found_at > now() - interval '1 day' \
            AND evidence ->> 'delivery_success' = 'false' \
            AND evidence ->> 'endpoints' = '1' \
-           AND evidence ->> 'answers_complete' IS DISTINCT FROM 'true' ORDER BY id DESC LIMIT $1",
+           AND evidence ->> 'answers_complete' IS DISTINCT FROM 'true' \
+         ORDER BY found_at DESC, id DESC LIMIT $1",
     )
     .bind::<BigInt, _>(limit)
     .load(connection)?;
@@ -350,8 +351,11 @@ pub fn times_repaired(
         .collect())
 }
 
-/// Open findings by kind, those of sweeps and those of folding.
-pub fn open_counts(connection: &mut PgConnection) -> QueryResult<Vec<(String, i64)>> {
+/// Open findings of these kinds, those of sweeps and those of folding, each counted up to 10,000.
+pub fn open_counts(
+    connection: &mut PgConnection,
+    kinds: &[&str],
+) -> QueryResult<Vec<(String, i64)>> {
     #[derive(QueryableByName)]
     struct Open {
         #[diesel(sql_type = Text)]
@@ -360,12 +364,16 @@ pub fn open_counts(connection: &mut PgConnection) -> QueryResult<Vec<(String, i6
         n: i64,
     }
     let rows: Vec<Open> = sql_query(
-        "SELECT kind, count(*) AS n FROM findings \
-         WHERE repaired_at IS NULL AND sweep_id IS NOT NULL GROUP BY kind \
-         UNION ALL \
-         SELECT kind, count(*) FROM findings \
-         WHERE identity IS NOT NULL AND closed_at IS NULL AND sweep_id IS NULL GROUP BY kind",
+        // Kind by kind, by findings_open_of_sweeps and findings_open_of_folding.
+        "SELECT k.kind, s.n + f.n AS n FROM unnest($1) AS k (kind) \
+         CROSS JOIN LATERAL (SELECT count(*) AS n FROM (SELECT FROM findings o \
+           WHERE o.kind = k.kind AND o.repaired_at IS NULL AND o.sweep_id IS NOT NULL \
+           LIMIT 10000) c) s \
+         CROSS JOIN LATERAL (SELECT count(*) AS n FROM (SELECT FROM findings o \
+           WHERE o.kind = k.kind AND o.identity IS NOT NULL AND o.closed_at IS NULL \
+             AND o.sweep_id IS NULL LIMIT 10000) c) f",
     )
+    .bind::<Array<Text>, _>(kinds)
     .load(connection)?;
     Ok(rows.into_iter().map(|row| (row.kind, row.n)).collect())
 }

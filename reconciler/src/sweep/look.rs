@@ -53,6 +53,8 @@ pub(super) struct Retrieved {
 #[derive(Default)]
 pub(super) struct Retrieval {
     pub(super) objects: Vec<Retrieved>,
+    /// Bookings of which Stripe was asked about an object and answered, also that there is none.
+    pub(super) answered: BTreeSet<String>,
     /// Why an account was left out, the first.
     pub(super) failed: Option<SweepError>,
 }
@@ -106,7 +108,7 @@ impl<L: EventLog> Engine<L> {
         let mut todo = subjects;
         todo.reverse();
         while let Some(one) = todo.pop() {
-            let account = one.account.clone();
+            let (account, booking) = (one.account.clone(), one.booking_id.clone());
             if left_out.contains(&account) || !seen.insert((account.clone(), one.object_id.clone()))
             {
                 continue;
@@ -121,6 +123,7 @@ impl<L: EventLog> Engine<L> {
                 }
             };
             answered.insert(account);
+            retrieval.answered.insert(booking);
             let Some(found) = found else { continue };
             for (kind, id) in found.view.payers(&found.subject.object_type) {
                 todo.push(Subject {

@@ -15,7 +15,6 @@ pub mod holes;
 pub mod inspect;
 pub mod ledger;
 pub mod look;
-mod looks;
 mod note;
 pub mod pending;
 pub mod plans;
@@ -63,6 +62,8 @@ pub struct Limits {
     pub lock_patience: Duration,
     /// How long a booking may wait for its money before its payment is looked at.
     pub pending_after: Duration,
+    /// How long a booking may wait without a change before Stripe is asked no more.
+    pub abandon_after: Duration,
     /// Objects that one look at waiting bookings may retrieve.
     pub pending_batch: i64,
     /// Pause between the second in doubt and its refetch.

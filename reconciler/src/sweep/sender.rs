@@ -11,8 +11,11 @@ use super::tail::Heard;
 use super::{Engine, SweepError};
 use crate::sender::{self, Alarm, Kind};
 use crate::store::sweeps::key;
-use crate::store::{StoreError, certificates, sender as rows};
+use crate::store::{StoreError, accounts, certificates, sender as rows};
 use crate::stripe::endpoints;
+
+/// Accounts without a sweep that have an alarm each: the first tell as much as all.
+const MAX_NOT_SWEPT: i64 = 100;
 
 /// What is judged by the list of endpoints.
 const BY_ENDPOINTS: [Kind; 6] = [
@@ -77,6 +80,28 @@ impl<L: EventLog> Engine<L> {
                 let complete = proven.map(|proven| proven.to);
                 alarms.extend(sender::limits(&subject, complete, now));
                 rows::stand(connection, &kinds, Some(&subject), &alarms)
+            })
+            .await?;
+        began.iter().for_each(log);
+        Ok(())
+    }
+}
+
+impl<L: EventLog> Engine<L> {
+    /// Raises an alarm for each connected account that was seen and is not swept. `swept`: those
+    /// that are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn judge_accounts(&self, swept: &[Option<AccountId>]) -> Result<(), StoreError> {
+        let swept: Vec<AccountId> = swept.iter().flatten().cloned().collect();
+        let began = self
+            .reader
+            .store
+            .run("judge_accounts", move |connection| {
+                let missing = accounts::not_swept(connection, &swept, MAX_NOT_SWEPT)?;
+                let alarms = sender::not_swept(&missing);
+                rows::stand(connection, &[Kind::AccountNotSwept], None, &alarms)
             })
             .await?;
         began.iter().for_each(log);

@@ -109,8 +109,13 @@ impl Drop for Running {
 }
 
 pub(crate) fn start(rig: &Rig) -> Running {
+    start_with(rig, &[])
+}
+
+pub(crate) fn start_with(rig: &Rig, settings: &[(&str, &str)]) -> Running {
     Running(
         reconciler(rig)
+            .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

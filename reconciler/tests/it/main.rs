@@ -10,6 +10,7 @@
     reason = "tests fail by panicking, and look at the machine themselves"
 )]
 
+mod accounts;
 mod backfill;
 mod backfill_beside;
 mod backlog;
@@ -19,6 +20,7 @@ mod closure;
 mod commands;
 mod counted;
 mod deep;
+mod due;
 mod end_to_end;
 mod holes;
 mod kills;

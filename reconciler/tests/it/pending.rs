@@ -1,17 +1,23 @@
 //! Bookings that wait: missing events are published, what no event tells is observed.
 
-use reconciler::sweep::pending::Looks;
-use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reconciler::sweep::{Engine, Limits};
+use serde_json::{Value, json};
+use shared::kafka::producer::Producer;
 use testbed::stripe::NewObjectEvent;
 
-use crate::support::believed::{believe, booking};
-use crate::support::{Rig, intent, now};
+use crate::support::believed::{all_due, believe, booking, search_anew};
+use crate::support::{Rig, intent, limits, now};
 
-/// A booking that waits for `pi_<n>`, which the processor believes to be processing.
-fn waiting(rig: &Rig, n: usize) {
+/// A booking that waits for `pi_<n>`, which the processor believes to be processing. Returns the
+/// payment as it believes it to be.
+fn waiting(rig: &Rig, n: usize) -> Value {
     let object = intent(&format!("pi_{n}"), "processing", n);
     believe(rig, "", &format!("B-{n}"), &object, now() - 500);
     booking(rig, &format!("B-{n}"), "processing", None);
+    object
 }
 
 #[tokio::test]
@@ -27,12 +33,7 @@ async fn missing_event_of_a_waiting_booking_is_published_and_no_observation() {
         account: None,
         deliver: false,
     });
-    let looked = rig
-        .engine()
-        .await
-        .pending(&mut Looks::default())
-        .await
-        .unwrap();
+    let looked = rig.engine().await.pending().await.unwrap();
     assert_eq!(
         (looked.differing, looked.events, looked.observations),
         (1, 1, 0)
@@ -48,12 +49,7 @@ async fn change_that_no_event_tells_is_published_as_an_observation() {
     let rig = Rig::new().await;
     waiting(&rig, 1);
     rig.stripe.put_object(None, intent("pi_1", "succeeded", 1));
-    let looked = rig
-        .engine()
-        .await
-        .pending(&mut Looks::default())
-        .await
-        .unwrap();
+    let looked = rig.engine().await.pending().await.unwrap();
     assert_eq!(
         (looked.differing, looked.events, looked.observations),
         (1, 0, 1)
@@ -68,20 +64,24 @@ async fn change_that_no_event_tells_is_published_as_an_observation() {
 }
 
 #[tokio::test]
-async fn booking_that_rightly_waits_is_left_alone_and_asked_about_less_often() {
+async fn booking_that_rightly_waits_is_left_alone_and_asked_about_less_often_also_after_a_restart()
+{
     let rig = Rig::new().await;
-    waiting(&rig, 1);
-    rig.stripe.put_object(None, intent("pi_1", "processing", 1));
-    let producer = std::sync::Arc::new(rig.topic.producer());
-    let limits = reconciler::sweep::Limits {
-        pending_after: std::time::Duration::from_secs(60),
-        ..crate::support::limits()
+    let object = waiting(&rig, 1);
+    rig.stripe.put_object(None, object);
+    let producer = Arc::new(rig.topic.producer());
+    let limits = Limits {
+        pending_after: Duration::from_secs(60),
+        ..limits()
     };
-    let (engine, mut looks) = (rig.engine_with(producer, limits).await, Looks::default());
-    let looked = engine.pending(&mut looks).await.unwrap();
+    let engine = rig.engine_with(Arc::clone(&producer), limits.clone()).await;
+    let looked = engine.pending().await.unwrap();
     assert_eq!((looked.retrieved, looked.differing), (1, 0));
     let calls = rig.stripe.stats().api_reads;
-    assert_eq!(engine.pending(&mut looks).await.unwrap().retrieved, 0);
+    let restarted = rig.engine_with(producer, limits).await;
+    for engine in [engine, restarted] {
+        assert_eq!(engine.pending().await.unwrap().retrieved, 0);
+    }
     assert_eq!(rig.stripe.stats().api_reads, calls);
     assert_eq!(rig.topic.count().await, 0);
 }
@@ -91,12 +91,7 @@ async fn booking_registered_without_any_event_is_looked_at_too() {
     let rig = Rig::new().await;
     rig.database.execute("SELECT register_booking('B-1', 1000, 'eur', 'pi_1'); UPDATE registrations SET registered_at = now() - interval '1 hour'");
     rig.stripe.put_object(None, intent("pi_1", "succeeded", 1));
-    let looked = rig
-        .engine()
-        .await
-        .pending(&mut Looks::default())
-        .await
-        .unwrap();
+    let looked = rig.engine().await.pending().await.unwrap();
     assert_eq!(looked.observations, 1);
 }
 
@@ -108,18 +103,12 @@ async fn backlog_is_waited_for_before_a_booking_is_put_right() {
     engine.tail(None).await.unwrap();
     waiting(&rig, 1);
     rig.stripe.put_object(None, intent("pi_1", "succeeded", 1));
-    let looked = engine.pending(&mut Looks::default()).await.unwrap();
+    let looked = engine.pending().await.unwrap();
     assert!(looked.behind);
     assert_eq!(rig.topic.count().await, 1);
     rig.apply_log().await;
-    assert_eq!(
-        engine
-            .pending(&mut Looks::default())
-            .await
-            .unwrap()
-            .observations,
-        1
-    );
+    all_due(&rig);
+    assert_eq!(engine.pending().await.unwrap().observations, 1);
 }
 
 #[tokio::test]
@@ -128,12 +117,7 @@ async fn payment_that_stripe_does_not_know_stops_no_other() {
     waiting(&rig, 1);
     waiting(&rig, 2);
     rig.stripe.put_object(None, intent("pi_2", "succeeded", 2));
-    let looked = rig
-        .engine()
-        .await
-        .pending(&mut Looks::default())
-        .await
-        .unwrap();
+    let looked = rig.engine().await.pending().await.unwrap();
     assert_eq!((looked.retrieved, looked.observations), (1, 1));
 }
 
@@ -158,7 +142,7 @@ async fn held_booking_has_every_object_looked_at_field_by_field() {
     charge["customer"] = json!("cus_other");
     rig.stripe.put_object(None, charge);
     let engine = rig.engine().await;
-    let looked = engine.pending(&mut Looks::default()).await.unwrap();
+    let looked = engine.pending().await.unwrap();
     assert_eq!((looked.differing, looked.observations), (1, 1));
     let evidence = rig
         .database
@@ -179,7 +163,7 @@ async fn held_booking_whose_objects_are_as_believed_is_left_alone() {
     let charge = held(&rig, "parked");
     rig.stripe.put_object(None, charge);
     let engine = rig.engine().await;
-    let looked = engine.pending(&mut Looks::default()).await.unwrap();
+    let looked = engine.pending().await.unwrap();
     assert_eq!((looked.retrieved, looked.differing), (1, 0));
     assert_eq!(rig.topic.count().await, 0);
 }
@@ -191,12 +175,13 @@ async fn object_whose_observation_is_parked_gets_no_other() {
     charge["amount_refunded"] = json!(400);
     rig.stripe.put_object(None, charge);
     let engine = rig.engine().await;
-    let looked = engine.pending(&mut Looks::default()).await.unwrap();
+    let looked = engine.pending().await.unwrap();
     assert_eq!(looked.observations, 1);
     rig.apply_log().await;
     rig.database
         .execute("UPDATE events SET object_id = 'ch_1', disposition = 'parked'");
-    let again = engine.pending(&mut Looks::default()).await.unwrap();
+    all_due(&rig);
+    let again = engine.pending().await.unwrap();
     assert_eq!((again.retrieved, again.observations), (0, 0));
     assert_eq!(rig.topic.count().await, 1);
 }
@@ -207,12 +192,154 @@ async fn booking_that_is_held_since_a_moment_is_given_its_time() {
     held(&rig, "uncertain");
     rig.database
         .execute("UPDATE bookings SET updated_at = now()");
-    let limits = reconciler::sweep::Limits {
-        pending_after: std::time::Duration::from_secs(60),
-        ..crate::support::limits()
+    let limits = Limits {
+        pending_after: Duration::from_secs(60),
+        ..limits()
     };
-    let producer = std::sync::Arc::new(rig.topic.producer());
+    let producer = Arc::new(rig.topic.producer());
     let engine = rig.engine_with(producer, limits).await;
-    let looked = engine.pending(&mut Looks::default()).await.unwrap();
+    let looked = engine.pending().await.unwrap();
     assert_eq!(looked.retrieved, 0);
+}
+
+const CHECKS: &str = "SELECT count(*) AS n FROM booking_checks";
+
+/// Checks what has waited for a minute, so many objects a pass.
+async fn engine(rig: &Rig, batch: i64) -> Engine<Producer> {
+    let limits = Limits {
+        pending_after: Duration::from_secs(60),
+        pending_batch: batch,
+        ..limits()
+    };
+    rig.engine_with(Arc::new(rig.topic.producer()), limits)
+        .await
+}
+
+/// The booking last changed so long ago.
+fn waits_since(rig: &Rig, n: usize, ago: &str) {
+    rig.database.execute(&format!(
+        "UPDATE bookings SET updated_at = now() - interval '{ago}' WHERE id = 'B-{n}'"
+    ));
+}
+
+#[tokio::test]
+async fn booking_that_waits_for_minutes_comes_before_those_that_wait_for_days() {
+    let rig = Rig::new().await;
+    for (n, ago) in [(1, "9 days"), (2, "5 minutes"), (3, "2 days")] {
+        waiting(&rig, n);
+        waits_since(&rig, n, ago);
+        let object = intent(&format!("pi_{n}"), "succeeded", n);
+        rig.stripe.put_object(None, object);
+    }
+    let engine = engine(&rig, 1).await;
+    let mut order = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(engine.pending().await.unwrap().observations, 1);
+        order.push(rig.topic.records().await.len());
+        rig.apply_log().await;
+    }
+    let found = "SELECT string_agg(booking_id, ' ' ORDER BY id) AS t FROM findings";
+    assert_eq!(rig.database.text(found).as_deref(), Some("B-2 B-3 B-1"));
+    assert_eq!(order, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn every_booking_of_a_large_backlog_is_found_though_many_changed_at_one_instant() {
+    let rig = Rig::new().await;
+    rig.database.execute(
+        "INSERT INTO bookings (id, status, version, updated_at, updated_by) \
+         SELECT 'B-' || n, 'pending', 1, now() - interval '1 hour' - (n / 3000) * interval '1 day', \
+           'test' FROM generate_series(1, 9000) AS n",
+    );
+    let engine = engine(&rig, 1).await;
+    engine.pending().await.unwrap();
+    assert_eq!(rig.database.number(CHECKS), 9_000);
+    rig.database.execute(
+        "INSERT INTO bookings (id, status, version, updated_at, updated_by) \
+         SELECT 'C-' || n, 'pending', 1, now() - interval '70 seconds', 'test' \
+         FROM generate_series(1, 10) AS n",
+    );
+    engine.pending().await.unwrap();
+    assert_eq!(rig.database.number(CHECKS), 9_010);
+}
+
+#[tokio::test]
+async fn booking_that_was_paid_meanwhile_is_forgotten_without_a_call() {
+    let rig = Rig::new().await;
+    let object = waiting(&rig, 1);
+    rig.stripe.put_object(None, object);
+    let engine = engine(&rig, 10).await;
+    assert_eq!(engine.pending().await.unwrap().retrieved, 1);
+    rig.database
+        .execute("UPDATE bookings SET status = 'confirmed', updated_at = now()");
+    all_due(&rig);
+    let calls = rig.stripe.stats().api_reads;
+    assert_eq!(engine.pending().await.unwrap().retrieved, 0);
+    assert_eq!(rig.stripe.stats().api_reads, calls);
+    assert_eq!(rig.database.number(CHECKS), 0);
+}
+
+const ABANDONED: &str = "SELECT count(*) AS n FROM findings \
+                         WHERE kind = 'abandoned' AND booking_id = 'B-1' AND closed_at IS NULL";
+
+#[tokio::test]
+async fn booking_that_never_changes_is_left_alone_at_last_until_it_changes() {
+    let rig = Rig::new().await;
+    let object = waiting(&rig, 1);
+    waits_since(&rig, 1, "31 days");
+    rig.stripe.put_object(None, object);
+    let engine = engine(&rig, 10).await;
+    let looked = engine.pending().await.unwrap();
+    assert_eq!((looked.retrieved, looked.differing), (1, 0), "{looked:?}");
+    let check = "SELECT concat_ws(' ', booking_id, since, level, due_at) AS t FROM booking_checks";
+    let check = rig.database.text(check);
+    assert_eq!(rig.database.number(ABANDONED), 1, "{check:?}");
+    all_due(&rig);
+    search_anew(&rig);
+    assert_eq!(engine.pending().await.unwrap().retrieved, 0);
+
+    waits_since(&rig, 1, "1 hour");
+    search_anew(&rig);
+    assert_eq!(engine.pending().await.unwrap().retrieved, 1);
+    assert_eq!(rig.database.number(ABANDONED), 0, "it has changed");
+}
+
+#[tokio::test]
+async fn booking_is_not_given_up_on_before_stripe_has_answered() {
+    let rig = Rig::new().await;
+    let object = waiting(&rig, 1);
+    waits_since(&rig, 1, "31 days");
+    rig.stripe.put_object(None, object);
+    rig.stripe.add_api_fault(testbed::stripe::ApiFault {
+        status: 500,
+        should_retry: Some(false),
+        times: 1,
+        ..testbed::stripe::ApiFault::default()
+    });
+    let engine = engine(&rig, 10).await;
+    assert!(engine.pending().await.is_err());
+    assert_eq!(rig.database.number(ABANDONED), 0);
+    assert_eq!(engine.pending().await.unwrap().retrieved, 0, "not at once");
+    all_due(&rig);
+    assert_eq!(engine.pending().await.unwrap().retrieved, 1);
+    assert_eq!(rig.database.number(ABANDONED), 1);
+}
+
+#[tokio::test]
+async fn finding_that_a_person_closed_is_not_opened_again_for_the_same_wait() {
+    let rig = Rig::new().await;
+    let object = waiting(&rig, 1);
+    waits_since(&rig, 1, "31 days");
+    rig.stripe.put_object(None, object);
+    rig.database.execute(
+        "INSERT INTO finding_closures (identity, action_id, reason) \
+         SELECT 'abandoned:B-1:' || floor(extract(epoch FROM updated_at))::bigint, 'act_1', 'known' \
+         FROM bookings",
+    );
+    let engine = engine(&rig, 10).await;
+    assert_eq!(engine.pending().await.unwrap().retrieved, 1);
+    let closed =
+        "SELECT count(*) AS n FROM findings WHERE kind = 'abandoned' AND closed_by = 'act_1'";
+    assert_eq!(rig.database.number(closed), 1);
+    assert_eq!(rig.database.number(ABANDONED), 0);
 }

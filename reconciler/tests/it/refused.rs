@@ -1,14 +1,13 @@
 //! Connected accounts that Stripe refuses, or that have disconnected: they end being asked, and stop
 //! no other.
 
-use reconciler::store::ledger;
+use reconciler::store::accounts;
 use reconciler::store::sweeps::{Kind, Outcome};
-use reconciler::sweep::pending::Looks;
 use reconciler::sweep::refetch::Refetched;
 use shared::ids::AccountId;
 use testbed::stripe::ApiFault;
 
-use crate::support::believed::{believe, booking};
+use crate::support::believed::{all_due, believe, booking};
 use crate::support::http::{Act, Server};
 use crate::support::{Rig, intent, now, stripe_settings, unbounded};
 
@@ -141,7 +140,7 @@ async fn disconnected_account_is_not_asked() {
     assert_eq!(rig.engine().await.refetch().await.unwrap(), expected);
     assert_eq!(rig.stripe.stats().api_reads, 0);
     let both = [account("acct_1"), account("acct_2")];
-    let gone = ledger::deauthorized(&mut rig.database.connect(), &both).unwrap();
+    let gone = accounts::deauthorized(&mut rig.database.connect(), &both).unwrap();
     assert_eq!(gone, [account("acct_1")]);
 }
 
@@ -189,7 +188,8 @@ async fn person_who_asks_for_a_window_of_a_refused_account_is_obeyed() {
     assert_eq!(rig.database.number(OPEN), 0);
 }
 
-/// Two accounts, each with a booking that waits for a payment that Stripe has.
+/// Two accounts, each with a booking that waits for a payment that Stripe has; the first account's is
+/// the newer one, and so the first to be asked about.
 fn two_waiting(rig: &Rig) {
     for n in 1..=2 {
         let (account, id) = (format!("acct_{n}"), format!("B-{n}"));
@@ -200,7 +200,7 @@ fn two_waiting(rig: &Rig) {
         rig.stripe.put_object(Some(&account), paid);
     }
     rig.database.execute(
-        "UPDATE bookings SET updated_at = updated_at - interval '1 hour' WHERE id = 'B-1'",
+        "UPDATE bookings SET updated_at = updated_at - interval '1 hour' WHERE id = 'B-2'",
     );
 }
 
@@ -210,7 +210,7 @@ async fn waiting_bookings_of_a_refused_account_stop_no_others() {
     two_waiting(&rig);
     refuse(&rig, 403);
     let engine = rig.engine().await;
-    let looked = engine.pending(&mut Looks::default()).await.unwrap();
+    let looked = engine.pending().await.unwrap();
     assert_eq!((looked.retrieved, looked.observations), (1, 1));
     assert_eq!(rig.database.number(OPEN), 1);
 
@@ -218,7 +218,8 @@ async fn waiting_bookings_of_a_refused_account_stop_no_others() {
     next_day(&rig);
     rig.database
         .execute("DELETE FROM bookings WHERE id = 'B-2'");
-    let looked = engine.pending(&mut Looks::default()).await.unwrap();
+    all_due(&rig);
+    let looked = engine.pending().await.unwrap();
     assert_eq!((looked.retrieved, looked.observations), (1, 1));
     assert_eq!(rig.database.number(OPEN), 0);
 }
@@ -229,7 +230,7 @@ async fn waiting_bookings_of_an_account_in_trouble_stop_no_others_and_the_pass_s
     two_waiting(&rig);
     refuse(&rig, 500);
     let engine = rig.engine().await;
-    assert!(engine.pending(&mut Looks::default()).await.is_err());
+    assert!(engine.pending().await.is_err());
     let records = rig.topic.records().await;
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].key, "acct_2/B-2");

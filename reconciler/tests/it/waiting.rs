@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use reconciler::sweep::Limits;
 use reconciler::sweep::look::Looked;
-use reconciler::sweep::pending::Looks;
 use serde_json::{Value, json};
 
-use crate::support::believed::{believe, booking};
+use crate::support::believed::{believe, booking, search_anew};
 use crate::support::{Rig, intent, limits, now};
 
 /// A pass that looks at what has waited for a minute.
-async fn pass(rig: &Rig, looks: &mut Looks) -> Looked {
+async fn pass(rig: &Rig) -> Looked {
     let limits = Limits {
         pending_after: Duration::from_secs(60),
         ..limits()
@@ -21,11 +20,7 @@ async fn pass(rig: &Rig, looks: &mut Looks) -> Looked {
     let engine = rig
         .engine_with(Arc::new(rig.topic.producer()), limits)
         .await;
-    engine.pending(looks).await.unwrap()
-}
-
-async fn first_pass(rig: &Rig) -> Looked {
-    pass(rig, &mut Looks::default()).await
+    engine.pending().await.unwrap()
 }
 
 fn subscription(status: &str) -> Value {
@@ -87,7 +82,7 @@ async fn subscription_that_expired_without_an_event_is_observed() {
     booking(&rig, "B-1", "pending", None);
     rig.stripe
         .put_object(None, subscription("incomplete_expired"));
-    assert_eq!(first_pass(&rig).await.observations, 1);
+    assert_eq!(pass(&rig).await.observations, 1);
     let expected = ("sub_1".to_owned(), "incomplete_expired".to_owned());
     assert_eq!(published(&rig).await, expected);
 }
@@ -99,7 +94,7 @@ async fn void_invoice_that_belongs_to_the_booking_by_a_share_alone_is_observed()
     booking(&rig, "B-1", "pending", None);
     share(&rig, "in_1");
     rig.stripe.put_object(None, invoice("void"));
-    assert_eq!(first_pass(&rig).await.observations, 1);
+    assert_eq!(pass(&rig).await.observations, 1);
     let expected = ("in_1".to_owned(), "void".to_owned());
     assert_eq!(published(&rig).await, expected);
 }
@@ -110,7 +105,7 @@ async fn open_invoice_is_left_alone() {
     believe(&rig, "", "B-1", &invoice("open"), now() - 500);
     booking(&rig, "B-1", "pending", None);
     rig.stripe.put_object(None, invoice("open"));
-    let looked = first_pass(&rig).await;
+    let looked = pass(&rig).await;
     assert_eq!((looked.retrieved, looked.differing), (1, 0));
     assert_eq!(rig.topic.count().await, 0);
 }
@@ -119,7 +114,7 @@ async fn open_invoice_is_left_alone() {
 async fn authorization_is_looked_at_as_soon_as_it_lapses() {
     let rig = Rig::new().await;
     authorized(&rig, "now() - interval '1 second'", "now()");
-    assert_eq!(first_pass(&rig).await.observations, 1);
+    assert_eq!(pass(&rig).await.observations, 1);
     let expected = ("pi_1".to_owned(), "canceled".to_owned());
     assert_eq!(published(&rig).await, expected);
 }
@@ -132,7 +127,7 @@ async fn authorization_that_stands_is_not_looked_at_however_old() {
         "now() + interval '1 hour'",
         "now() - interval '1 day'",
     );
-    assert_eq!(first_pass(&rig).await.retrieved, 0);
+    assert_eq!(pass(&rig).await.retrieved, 0);
     assert_eq!(rig.stripe.stats().api_reads, 0);
 }
 
@@ -140,10 +135,11 @@ async fn authorization_that_stands_is_not_looked_at_however_old() {
 async fn authorization_without_an_end_is_looked_at_when_it_is_old() {
     let rig = Rig::new().await;
     authorized(&rig, "NULL", "now()");
-    assert_eq!(first_pass(&rig).await.retrieved, 0);
+    assert_eq!(pass(&rig).await.retrieved, 0);
     rig.database
         .execute("UPDATE bookings SET updated_at = now() - interval '1 hour'");
-    assert_eq!(first_pass(&rig).await.observations, 1);
+    search_anew(&rig);
+    assert_eq!(pass(&rig).await.observations, 1);
 }
 
 #[tokio::test]
@@ -152,17 +148,12 @@ async fn authorization_that_lapses_is_looked_at_though_the_booking_was_just_look
     authorized(&rig, "NULL", "now() - interval '1 hour'");
     rig.stripe
         .put_object(None, intent("pi_1", "requires_capture", 1));
-    let mut looks = Looks::default();
-    assert_eq!(pass(&rig, &mut looks).await.retrieved, 1);
-    assert_eq!(
-        pass(&rig, &mut looks).await.retrieved,
-        0,
-        "it was just there"
-    );
+    assert_eq!(pass(&rig).await.retrieved, 1);
+    assert_eq!(pass(&rig).await.retrieved, 0, "it was just there");
     rig.database
         .execute("UPDATE bookings SET authorized_until = now() - interval '1 second'");
-    assert_eq!(pass(&rig, &mut looks).await.retrieved, 1);
-    assert_eq!(pass(&rig, &mut looks).await.retrieved, 0, "once");
+    assert_eq!(pass(&rig).await.retrieved, 1);
+    assert_eq!(pass(&rig).await.retrieved, 0, "once");
 }
 
 #[tokio::test]
@@ -175,7 +166,7 @@ async fn intent_that_was_registered_later_is_looked_at() {
          UPDATE registrations SET folded_at = now()",
     );
     rig.stripe.put_object(None, intent("pi_1", "succeeded", 1));
-    assert_eq!(first_pass(&rig).await.observations, 1);
+    assert_eq!(pass(&rig).await.observations, 1);
 }
 
 #[tokio::test]
@@ -194,7 +185,7 @@ async fn account_that_has_disconnected_is_not_asked_and_stops_no_other() {
         let paid = intent(&format!("pi_{n}"), "succeeded", n);
         rig.stripe.put_object(Some(account), paid);
     }
-    let looked = first_pass(&rig).await;
+    let looked = pass(&rig).await;
     assert_eq!((looked.retrieved, looked.observations), (1, 1));
 }
 
@@ -215,9 +206,8 @@ async fn bookings_beyond_the_limit_have_their_turn_in_the_next_pass() {
     let engine = rig
         .engine_with(Arc::new(rig.topic.producer()), limits)
         .await;
-    let mut looks = Looks::default();
     for expected in [2, 1, 0] {
-        let looked = engine.pending(&mut looks).await.unwrap();
+        let looked = engine.pending().await.unwrap();
         assert_eq!(looked.retrieved, expected);
     }
 }
@@ -239,7 +229,7 @@ async fn session_leads_to_its_subscription_and_that_to_its_invoice() {
     for object in [complete, subscription, invoice("paid")] {
         rig.stripe.put_object(None, object);
     }
-    let looked = first_pass(&rig).await;
+    let looked = pass(&rig).await;
     assert_eq!((looked.retrieved, looked.observations), (3, 3));
 }
 
@@ -255,7 +245,8 @@ async fn booking_of_too_many_payments_waits_for_a_person_and_not_for_stripe() {
     );
     booking(&rig, "B-1", "processing", Some("too_many_payments"));
     rig.stripe.put_object(None, intent("pi_1", "succeeded", 1));
-    assert_eq!(first_pass(&rig).await.retrieved, 0);
+    assert_eq!(pass(&rig).await.retrieved, 0);
     rig.database.execute("UPDATE bookings SET hold = 'parked'");
-    assert_eq!(first_pass(&rig).await.observations, 1);
+    search_anew(&rig);
+    assert_eq!(pass(&rig).await.observations, 1);
 }

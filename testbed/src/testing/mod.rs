@@ -9,6 +9,8 @@ mod disk;
 mod eventually;
 mod nginx;
 mod official;
+pub mod plans;
+mod statements;
 mod topics;
 
 pub use database::TestDatabase;
@@ -16,6 +18,7 @@ pub use disk::SmallDisk;
 pub use eventually::{Outcome, eventually, eventually_async};
 pub use nginx::Nginx;
 pub use official::{below_target, official_node, official_python, run_tool};
+pub use statements::{Explained, Recorder};
 pub use topics::TestTopics;
 
 use std::env;

@@ -50,6 +50,18 @@ pub(crate) fn booking(rig: &Rig, id: &str, status: &str, hold: Option<&str>) {
     ));
 }
 
+/// Every check that was put off is due now.
+pub(crate) fn all_due(rig: &Rig) {
+    rig.database
+        .execute("UPDATE booking_checks SET due_at = now() WHERE due_at IS NOT NULL");
+}
+
+/// Bookings are searched from the beginning: no walk finds what a test dates back behind it.
+pub(crate) fn search_anew(rig: &Rig) {
+    rig.database
+        .execute("DELETE FROM cursors WHERE sweep LIKE 'pending%'");
+}
+
 /// What the booking application expects of these bookings.
 pub(crate) fn register(rig: &Rig, bookings: &[Booking]) {
     for booking in bookings {

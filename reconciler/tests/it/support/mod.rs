@@ -133,6 +133,7 @@ pub(crate) fn limits() -> Limits {
         parked_limit: Duration::from_secs(3_600),
         lock_patience: Duration::from_secs(20),
         pending_after: Duration::ZERO,
+        abandon_after: Duration::from_secs(30 * 86_400),
         pending_batch: 100,
         refetch_pause: Duration::ZERO,
     }
