@@ -33,7 +33,7 @@ build: deps ## build everything (release, the only profile)
 	$(CARGO) build --release --locked --workspace
 
 test: build python node nginx ## all tests, against a real Kafka and a real Postgres
-	$(TESTBED) exec -- $(CARGO) test --release --locked --workspace
+	$(TESTBED) exec -- $(CARGO) test --release --locked --workspace --no-fail-fast
 
 # The fake Stripe is judged by Stripe's own Python client, in a virtual environment.
 python:
