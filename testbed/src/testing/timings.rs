@@ -28,6 +28,16 @@ impl Timings {
     pub fn total(&self) -> Duration {
         self.statements.values().flatten().sum()
     }
+
+    /// The statement with the longest run.
+    #[must_use]
+    pub fn slowest(self) -> Option<String> {
+        let longest = |(_, took): &(String, Vec<Duration>)| took.iter().max().copied();
+        self.statements
+            .into_iter()
+            .max_by_key(longest)
+            .map(|it| it.0)
+    }
 }
 
 fn keep(kept: &mut BTreeMap<String, Vec<Duration>>, name: String, took: Duration) {

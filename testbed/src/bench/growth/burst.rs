@@ -14,15 +14,17 @@ use serde_json::{Value, json};
 
 use super::figures::{Figure, ms};
 use super::seeds::AMOUNT;
-use super::{middle, now_s};
+use super::{middle, now_s, shown};
 use crate::bench::drain::{Bed, Drain, Number, PATIENCE, median, rate, send};
 use crate::stripe::API_VERSION;
-use crate::testing::Recorder;
+use crate::testing::{Recorder, Timings};
 
 /// Bursts whose median rate counts.
 const RUNS: usize = 3;
 /// Events of a new booking.
 const STEPS: u64 = 3;
+/// Statements that are printed of a burst.
+const LONGEST: usize = 12;
 /// The name of a batch's transaction.
 const BATCH: &str = "apply_batch";
 
@@ -58,6 +60,7 @@ impl Bursts<'_> {
         let url = recorder.url(&self.drain.url_as("bookend_processor"));
         self.once(&format!("{size}x{RUNS}"), url)?;
         let timings = recorder.take_timings();
+        print_longest(&timings);
         let batches = timings.transactions.get(BATCH);
         let batches = batches.map(Vec::as_slice).unwrap_or_default();
         if batches.is_empty() {
@@ -124,6 +127,16 @@ impl Bursts<'_> {
             .bind::<Text, _>(format!("bk_{label}n0"))
             .execute(&mut conn)?;
         applied(&mut conn, sent, &range(label))
+    }
+}
+
+/// The statements that take the most of a burst, each with the median of its runs.
+fn print_longest(timings: &Timings) {
+    let mut all: Vec<(&String, &Vec<Duration>)> = timings.statements.iter().collect();
+    all.sort_by_key(|(_, took)| std::cmp::Reverse(took.iter().sum::<Duration>()));
+    for (sql, took) in all.into_iter().take(LONGEST) {
+        let (runs, median) = (took.len(), ms(middle(took)));
+        println!("  {median:>9.2} ms, {runs:>4} times: {}", shown(sql));
     }
 }
 

@@ -73,10 +73,12 @@ pub(super) fn measure(drain: &Drain) -> anyhow::Result<Vec<Figure>> {
         let recorder = Recorder::to(&drain.url);
         let url = recorder.url(&drain.url_as("bookend_console"));
         let words = command.replace("{token}", &old.token);
-        let (mut statements, mut processes) = (Vec::new(), Vec::new());
+        let (mut statements, mut processes, mut slowest) = (Vec::new(), Vec::new(), None);
         for run in 0..=RUNS {
             let process = once(&words, &url)?;
-            let took = recorder.take_timings().total();
+            let timings = recorder.take_timings();
+            let took = timings.total();
+            slowest = timings.slowest();
             if run > 0 || process > MAX_FIRST {
                 statements.push(took);
                 processes.push(process);
@@ -90,6 +92,10 @@ pub(super) fn measure(drain: &Drain) -> anyhow::Result<Vec<Figure>> {
             "  bookend {command:<48} {took:>9.2} ms of {:.0} ms",
             ms(middle(&processes))
         );
+        if let Some(sql) = slowest.filter(|_sql| took > MAX_MS) {
+            let profile = recorder.profile(&sql).unwrap_or_else(|error| error);
+            println!("{profile}");
+        }
         figures.push(Figure::bounded(format!("bookend {command}"), took, MAX_MS));
     }
     Ok(figures)

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::burst::Bursts;
 use super::figures::ms;
-use super::middle;
 use super::swept::Days;
+use super::{middle, shown};
 use crate::services::ServiceBuilder;
 use crate::stack::postgres::execute;
 use crate::stripe::FakeConfig;
@@ -24,8 +24,6 @@ const PROFILED_MS: f64 = 25.0;
 const AT_LEAST: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(10);
 const AT_MOST: Duration = Duration::from_secs(150);
-/// Characters of a statement that are printed.
-const SHOWN: usize = 100;
 
 /// What was found about all statements.
 pub(super) struct Found {
@@ -33,11 +31,11 @@ pub(super) struct Found {
     pub(super) result: Value,
 }
 
-/// Measures them.
+/// Measures them. `size`: the number of the size, which keeps ids apart.
 ///
 /// # Errors
 /// When a service does not start, or the trickle is not applied.
-pub(super) fn measure(bursts: &Bursts<'_>, days: &Days) -> anyhow::Result<Found> {
+pub(super) fn measure(bursts: &Bursts<'_>, days: &Days, size: usize) -> anyhow::Result<Found> {
     let (bed, drain) = (bursts.bed, bursts.drain);
     // Sweeps have been made until now: the reconciler does not begin at the edge of Stripe's list.
     execute(
@@ -65,7 +63,7 @@ pub(super) fn measure(bursts: &Bursts<'_>, days: &Days) -> anyhow::Result<Found>
         .env("SWEEP_INTERVAL", "2s")
         .env("RUST_LOG", "error")
         .spawn(bed.dir())?;
-    bursts.trickle("trickle")?;
+    bursts.trickle(&format!("{size}trickle"))?;
     until_quiet(&[&of_processor, &of_reconciler]);
     reconciler.terminate()?;
     processor.terminate()?;
@@ -171,10 +169,4 @@ impl Table {
 fn is_asked(sql: &str) -> bool {
     let frame = ["BEGIN", "COMMIT", "ROLLBACK", "SET", "LISTEN", "/*"];
     !frame.iter().any(|word| sql.trim_start().starts_with(word))
-}
-
-/// The first words of a statement, on one line.
-fn shown(sql: &str) -> String {
-    let words: Vec<&str> = sql.split_whitespace().collect();
-    words.join(" ").chars().take(SHOWN).collect()
 }
