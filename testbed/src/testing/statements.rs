@@ -20,6 +20,8 @@ use super::timings::{Answers, Rounds, Timings};
 struct Sent {
     /// The session's first message: who connects, with which rights.
     startup: Vec<u8>,
+    /// The session's settings, as messages.
+    settings: Vec<u8>,
     /// Types of its parameters, as the message `Parse` has them.
     types: Vec<u8>,
     /// Values, as the message `Bind` has them after the names; none of a simple query.
@@ -225,6 +227,8 @@ struct Session {
     bound: Option<String>,
     unread: Vec<u8>,
     startup: Vec<u8>,
+    /// Messages that made settings for the whole session.
+    settings: Vec<u8>,
     /// Prepared statements by name: text and types.
     prepared: BTreeMap<Vec<u8>, (String, Vec<u8>)>,
 }
@@ -275,6 +279,9 @@ impl Session {
             b'Q' => {
                 let sql = String::from_utf8_lossy(text(body).0).into_owned();
                 self.keep(kept, sql.clone(), Vec::new(), None);
+                if sql.starts_with("SET ") && !sql.contains(" LOCAL ") {
+                    self.settings.extend_from_slice(message);
+                }
                 self.asked(Some(sql));
             }
             b'S' => {
@@ -298,6 +305,7 @@ impl Session {
         let size = values.as_ref().map_or(0, Vec::len);
         let sent = Sent {
             startup: self.startup.clone(),
+            settings: self.settings.clone(),
             types,
             largest: largest.filter(|it| it.len() > size),
             values,
@@ -338,6 +346,7 @@ fn explain(server: &str, how: &str, sql: &str, sent: &Sent) -> Result<Vec<u8>, S
     let mut stream = TcpStream::connect(server).map_err(|error| error.to_string())?;
     let mut say = |bytes: &[u8]| stream.write_all(bytes).map_err(|error| error.to_string());
     say(&sent.startup)?;
+    say(&sent.settings)?;
     let sql = format!("{how} {sql}\0");
     // No parameters, and one column of the answer as text.
     let none = [0, 0, 0, 0, 0, 1, 0, 0];

@@ -2,6 +2,8 @@
 //!
 //! Half of the events make new bookings, three events each. The other half refunds a part of old
 //! payments, drawn evenly from the whole year. The topic is filled first; then a processor reads it.
+//! Growth leaves in memory what it wrote last. So a first burst is shown and has no floor; then memory
+//! is given what batches look up, as in a server that has been in service for a while.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::figures::{Figure, ms};
 use super::seeds::AMOUNT;
-use super::{middle, now_s, shown};
+use super::{generate, middle, now_s, shown};
 use crate::bench::drain::{Bed, Drain, Number, PATIENCE, median, rate, send};
 use crate::stripe::API_VERSION;
 use crate::testing::{Recorder, Timings};
@@ -49,6 +51,12 @@ impl Bursts<'_> {
     /// # Errors
     /// When not everything was applied.
     pub(super) fn measure(&self, size: usize) -> anyhow::Result<Vec<Figure>> {
+        let url = self.drain.url_as("bookend_processor");
+        let cold = self.once(&format!("{size}xcold"), url)?;
+        println!("  burst, right after the growth: {cold:>9.0} events/s");
+        let mut conn = PgConnection::establish(&self.drain.url)?;
+        let read = generate::warm(&mut conn)? / 1_048_576;
+        println!("  {read} MiB of what batches look up are in memory");
         let mut rates = Vec::new();
         for run in 0..RUNS {
             let url = self.drain.url_as("bookend_processor");
@@ -67,6 +75,7 @@ impl Bursts<'_> {
             bail!("no transaction is called {BATCH}");
         }
         Ok(vec![
+            Figure::shown("processor, events applied right after the growth", cold),
             Figure::rate("processor, events applied", median(&mut rates)),
             Figure::time("processor, median batch", ms(middle(batches))),
         ])

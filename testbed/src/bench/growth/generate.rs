@@ -121,6 +121,15 @@ fn fill(url: &str, tables: &[Name], layer: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Reads into memory what batches look up; the bytes of it.
+///
+/// # Errors
+/// The database's.
+pub(super) fn warm(conn: &mut PgConnection) -> QueryResult<i64> {
+    let read: Number = sql_query(include_str!("warm.sql")).get_result(conn)?;
+    Ok(read.n)
+}
+
 /// The bytes of every table, the largest first.
 ///
 /// # Errors

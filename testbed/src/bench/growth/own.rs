@@ -11,6 +11,7 @@ use super::burst::Bursts;
 use super::figures::ms;
 use super::swept::Days;
 use super::{middle, shown};
+use crate::bench::drain::Drain;
 use crate::services::ServiceBuilder;
 use crate::stack::postgres::execute;
 use crate::stripe::FakeConfig;
@@ -37,14 +38,7 @@ pub(super) struct Found {
 /// When a service does not start, or the trickle is not applied.
 pub(super) fn measure(bursts: &Bursts<'_>, days: &Days, size: usize) -> anyhow::Result<Found> {
     let (bed, drain) = (bursts.bed, bursts.drain);
-    // Sweeps have been made until now: the reconciler does not begin at the edge of Stripe's list.
-    execute(
-        &drain.url,
-        "INSERT INTO cursors (account, sweep, position) \
-         SELECT account, 'tail', date_trunc('second', now()) - interval '3 minutes' \
-         FROM (VALUES (''), ('acct_growth1'), ('acct_growth2')) AS a (account) \
-         ON CONFLICT DO NOTHING",
-    )?;
+    set_cursors(drain, days)?;
     let of_processor = Recorder::to(&drain.url);
     let url = of_processor.url(&drain.url_as("bookend_processor"));
     let mut processor = drain.start_at(bed, url)?;
@@ -59,8 +53,10 @@ pub(super) fn measure(bursts: &Bursts<'_>, days: &Days, size: usize) -> anyhow::
         .env("STRIPE_ACCOUNTS", "auto")
         .env("SAMPLE_SIZE", "1000000")
         .env("SENDER_INTERVAL", "1s")
-        .env("DEEP_INTERVAL", "1s")
         .env("SWEEP_INTERVAL", "2s")
+        // Sweeps see no burst: the made-up Stripe lists none.
+        .env("SWEEP_LAG", "1h")
+        .env("SWEEP_OVERLAP", "5s")
         .env("RUST_LOG", "error")
         .spawn(bed.dir())?;
     bursts.trickle(&format!("{size}trickle"))?;
@@ -78,6 +74,27 @@ pub(super) fn measure(bursts: &Bursts<'_>, days: &Days, size: usize) -> anyhow::
         passed: passed == [true, true],
         result: json!({"floor_ms": MAX_MS, "processor": processor.json(), "reconciler": reconciler.json()}),
     })
+}
+
+/// Sweeps have been made until an hour ago, and a deep one is about to compare the two days that
+/// Stripe lists.
+fn set_cursors(drain: &Drain, days: &Days) -> anyhow::Result<()> {
+    let (from, to) = (days.volume.from, days.volume.to);
+    execute(
+        &drain.url,
+        &format!(
+            "INSERT INTO cursors (account, sweep, position, target) \
+             SELECT a.account, s.sweep, s.position, s.target \
+             FROM (VALUES (''), ('acct_growth1'), ('acct_growth2')) AS a (account) \
+               CROSS JOIN LATERAL (VALUES \
+                 ('tail', date_trunc('second', now()) - interval '61 minutes', NULL), \
+                 ('deep', to_timestamp(CASE a.account WHEN '' THEN {from} ELSE {to} END), \
+                   to_timestamp({to}))) AS s (sweep, position, target) \
+             ON CONFLICT (account, sweep) \
+               DO UPDATE SET position = excluded.position, target = excluded.target"
+        ),
+    )?;
+    Ok(())
 }
 
 fn until_quiet(recorders: &[&Recorder]) {

@@ -19,7 +19,7 @@ const COMPARE: &str = "compare_window";
 /// Two days of events at a made-up Stripe and in the ledger. No generated event is of these days.
 pub(super) struct Days {
     pub(super) stripe: VolumeServer,
-    volume: Volume,
+    pub(super) volume: Volume,
 }
 
 impl Days {
