@@ -6,9 +6,11 @@ mod booking;
 mod consumer;
 mod dead;
 mod endpoint;
+mod erase;
 mod finding;
 mod object;
 mod parked;
+mod retention;
 mod secrets;
 mod sweep;
 
@@ -17,9 +19,11 @@ pub(crate) use booking::{BookingAccept, BookingAmend, BookingAudit, BookingComma
 pub(crate) use consumer::{ConsumerChange, ConsumerCommand};
 pub(crate) use dead::{DeadCommand, DeadDecide, DeadGroups, DeadList, DeadReplay, Letter};
 pub(crate) use endpoint::{EndpointCommand, EndpointEnsure, EndpointShow, StripeAccess};
+pub(crate) use erase::{EraseArgs, Person};
 pub(crate) use finding::{FindingClose, FindingCommand, FindingList};
 pub(crate) use object::{AssignmentOptions, ObjectAssign, ObjectCommand, ObjectUnassign};
 pub(crate) use parked::{ParkedCommand, ParkedList, ParkedRelease, ParkedSkip};
+pub(crate) use retention::{RetentionCommand, RetentionDetach};
 pub(crate) use secrets::{SecretsCommand, SecretsRoll, SecretsStatus};
 pub(crate) use sweep::{
     SweepCertificates, SweepCommand, SweepFindings, SweepList, SweepPlans, SweepRepair,
@@ -159,6 +163,25 @@ Example: what was given up on since noon, looked at, then done
   bookend replay --to-datetime 2026-11-01T12:00:00Z --disposition dead \\
     --execute --reason \"fixed in 1.4.2\" --expect 17")]
     Replay(Box<ReplayArgs>),
+    /// Erase a person's data: blank the payloads that hold it.
+    ///
+    /// Without --execute it only tells what would go. Searched are all payloads of the ledger and of
+    /// the dead letters; with an event go all events of the objects that it is about or that links
+    /// tie to it. Ids, hashes, signatures, times and amounts stay, so money and audit trail are as
+    /// before; `event verify` says that the evidence was erased. Erase the person at Stripe first: what
+    /// Stripe sends later is stored again. Kafka forgets by itself: until when is said. --timeout
+    /// bounds the search, which reads every payload.
+    #[command(after_long_help = "\
+Example: looked at, then done
+  bookend erase --customer cus_9s6XKzkNRiz8i3 --email jenny.rosen@example.com --timeout 30m
+  bookend erase --customer cus_9s6XKzkNRiz8i3 --email jenny.rosen@example.com --timeout 30m \\
+    --execute --reason \"request 2026-117\" --expect 23")]
+    Erase(Box<EraseArgs>),
+    /// How long each table keeps its rows, and months that leave the ledger.
+    Retention {
+        #[command(subcommand)]
+        command: RetentionCommand,
+    },
     /// Check every setting and every dependency, one line each, with what to do about it.
     ///
     /// Settings are read from the environment, as the services read them. A check that cannot be

@@ -6,6 +6,7 @@ pub(crate) mod consumer;
 pub(crate) mod dead;
 pub(crate) mod doctor;
 pub(crate) mod endpoint;
+pub(crate) mod erase;
 pub(crate) mod event;
 pub(crate) mod finding;
 pub(crate) mod lag;
@@ -14,6 +15,7 @@ pub(crate) mod object;
 pub(crate) mod parked;
 pub(crate) mod refold;
 pub(crate) mod replay;
+pub(crate) mod retention;
 pub(crate) mod secrets;
 pub(crate) mod sweep;
 

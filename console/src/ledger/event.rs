@@ -58,6 +58,11 @@ pub(crate) struct EventRow {
     pub(crate) payload_length: i32,
     #[diesel(sql_type = Text)]
     pub(crate) payload_sha256: String,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) payload_removed_at: Option<DateTime<Utc>>,
+    /// `retention`, or the action that erased it.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) payload_removed_by: Option<String>,
     #[diesel(sql_type = Bool)]
     pub(crate) signed: bool,
     #[diesel(sql_type = Nullable<Text>)]
@@ -74,7 +79,7 @@ pub(super) const COLUMNS: &str = r#"
     e.object_id, e.snapshot_event, e.booking_id, e.source, e.disposition, e.received_at,
     e.applied_at, e.apply_seq, e.topic, e.partition, e."offset",
     octet_length(e.payload) AS payload_length, encode(e.payload_sha256, 'hex') AS payload_sha256,
-    e.signature IS NOT NULL AS signed, e.verified_by, e.fold_version, e.trace_id"#;
+    e.payload_removed_at, e.payload_removed_by, e.signature IS NOT NULL AS signed, e.verified_by, e.fold_version, e.trace_id"#;
 
 /// One change of a booking, as the audit trail has it.
 #[derive(Debug, Clone, Serialize, QueryableByName)]
@@ -141,6 +146,10 @@ pub(crate) struct Evidence {
     pub(crate) verified_by: Option<String>,
     #[diesel(sql_type = Text)]
     pub(crate) source: String,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) payload_removed_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) payload_removed_by: Option<String>,
 }
 
 /// Rows that match all filters, newest first, at most `filter.limit`; empty if none does.
@@ -222,7 +231,8 @@ pub(crate) fn evidence(
     id: &str,
 ) -> Result<Option<Evidence>, Failure> {
     let query = sql_query(
-        "SELECT e.payload, e.payload_sha256, e.signature, e.verified_by, e.source
+        "SELECT e.payload, e.payload_sha256, e.signature, e.verified_by, e.source,
+                e.payload_removed_at, e.payload_removed_by
          FROM events e WHERE e.id = $1",
     )
     .bind::<Text, _>(id);

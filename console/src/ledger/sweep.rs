@@ -72,10 +72,16 @@ pub(crate) struct CertificateRow {
     pub(crate) window_from: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
     pub(crate) window_to: DateTime<Utc>,
+    /// window, or rolled up: hour, day, month.
+    #[diesel(sql_type = Text)]
+    pub(crate) level: String,
+    /// Windows that it was rolled up of; 1: it is one.
     #[diesel(sql_type = Integer)]
-    pub(crate) stripe_count: i32,
-    #[diesel(sql_type = Integer)]
-    pub(crate) ledger_count: i32,
+    pub(crate) parts: i32,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) stripe_count: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) ledger_count: i64,
     #[diesel(sql_type = Text)]
     pub(crate) ids_hash: String,
     #[diesel(sql_type = Text)]
@@ -156,8 +162,8 @@ pub(crate) fn certificates(
     filter: &SweepCertificates,
 ) -> Result<Vec<CertificateRow>, Failure> {
     let query = sql_query(
-        "SELECT id, account, window_from, window_to, stripe_count, ledger_count, ids_hash,
-             ledger_hash, complete, issued_at, issued_by
+        "SELECT id, account, window_from, window_to, level, parts, stripe_count, ledger_count,
+             ids_hash, ledger_hash, complete, issued_at, issued_by
          FROM certificates
          WHERE ($1 IS NULL OR account = $1) AND ($2 IS NULL OR window_to > $2)
            AND ($3 IS NULL OR window_from < $3)

@@ -16,6 +16,7 @@ mod booking;
 mod doctor;
 mod documents;
 mod endpoint;
+mod erasing;
 mod event;
 mod fixture;
 mod lag;
