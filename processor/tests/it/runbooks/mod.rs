@@ -137,11 +137,18 @@ fn the_page_about_a_busy_booking_works_as_written() {
     let harness = Harness::new();
     let _processor = harness.start();
     for n in 0..1_002 {
-        harness.publish_under("busy", &paid(&format!("evt_{n}"), &format!("pi_{n}"), "busy", 1));
+        harness.publish_under(
+            "busy",
+            &paid(&format!("evt_{n}"), &format!("pi_{n}"), "busy", 1),
+        );
     }
-    let open = "SELECT count(*) FROM findings WHERE kind = 'too_many_payments' AND closed_at IS NULL";
+    let open =
+        "SELECT count(*) FROM findings WHERE kind = 'too_many_payments' AND closed_at IS NULL";
     harness.eventually_number(1, open);
-    harness.eventually_number(1_002, "SELECT count(*) FROM events WHERE applied_at IS NOT NULL");
+    harness.eventually_number(
+        1_002,
+        "SELECT count(*) FROM events WHERE applied_at IS NOT NULL",
+    );
     let here = Situation::new(&harness)
         .with("BOOKING", "busy")
         .with("PAYMENT", "pi_7");
