@@ -101,6 +101,7 @@ fn describe(shown: Shown) -> String {
         parked,
     } = shown;
     let effect = history::effect(&event, &transitions, &dead_letters);
+    let payload = payload_text(&event);
     let mut text = fields([
         ("event", Some(event.id)),
         ("type", Some(event.r#type)),
@@ -123,7 +124,7 @@ fn describe(shown: Shown) -> String {
                 event.topic, event.partition, event.offset
             )),
         ),
-        ("payload", Some(payload(&event))),
+        ("payload", Some(payload)),
         ("sha256", Some(event.payload_sha256)),
         ("verified by", event.verified_by),
         ("trace", event.trace_id),
@@ -158,7 +159,7 @@ fn describe(shown: Shown) -> String {
     text
 }
 
-fn payload(event: &EventRow) -> String {
+fn payload_text(event: &EventRow) -> String {
     match (
         event.payload_removed_at,
         event.payload_removed_by.as_deref(),

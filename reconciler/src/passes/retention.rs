@@ -39,7 +39,7 @@ pub(super) async fn retentions<L: EventLog>(
             }
         }
         if !more {
-            tokio::time::sleep(config.retention_interval).await;
+            tokio::time::sleep(config.retention.retention_interval).await;
         }
     }
 }
