@@ -140,7 +140,7 @@ impl Default for Metrics {
                 "Reads that Stripe allows for the transactions of 30 days.",
             ),
             removed: meter
-                .u64_counter("reconciler_retention_removed")
+                .u64_counter("bookend_retention_removed_total")
                 .with_description("Rows or payloads that outlived their life and are gone, by job.")
                 .build(),
         }

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use shared::db::objects::StoredObject;
-use shared::folding::Reading;
 use shared::folding::graph::Key;
+use shared::folding::{KeptReading, Reading};
 use shared::kafka::producer::EventLog;
 
 use super::look::Retrieved;
@@ -86,8 +86,8 @@ fn claim_of(snapshot: &Latest) -> Option<String> {
         object: View,
     }
     if let Some(kept) = &snapshot.reading {
-        let reading: Reading = serde_json::from_str(kept).ok()?;
-        return reading.object?.1.fields.booking;
+        let kept: KeptReading = serde_json::from_str(kept).ok()?;
+        return Reading::from(kept).object?.1.fields.booking;
     }
     let view = match snapshot.is_observation {
         true => serde_json::from_slice(&snapshot.payload).ok()?,
@@ -116,7 +116,7 @@ mod tests {
         let claim = claim_of(&Latest {
             is_observation: false,
             payload: Vec::new(),
-            reading: serde_json::to_string(&reading).ok(),
+            reading: serde_json::to_string(&KeptReading::from(reading)).ok(),
         });
         assert_eq!(claim.as_deref(), Some("B-1"));
     }

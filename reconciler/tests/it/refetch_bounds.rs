@@ -89,6 +89,7 @@ async fn wishes_that_must_wait_are_judged_once_and_hide_none_however_many_they_a
     wish("pi_2", "tie").insert(&rig);
     assert_eq!(pass(&rig).await.done, 1);
     assert_eq!(pending(&rig), 1_500);
+    assert_eq!(pass(&rig).await.done, 0);
     let looked_at =
         "SELECT count(*) AS n FROM refetches WHERE state = 'pending' AND next_attempt_at <= now()";
     assert_eq!(rig.database.number(looked_at), 0);

@@ -74,7 +74,7 @@ async fn old_payloads_go_after_their_readings_were_kept_and_all_else_of_the_even
     assert_eq!(database.number(kept), 2_100);
     let readings = "SELECT count(*) AS n FROM event_readings r JOIN events e ON e.id = r.event_id
         WHERE e.disposition = 'applied' AND r.record_key = 'B-1' AND r.reading::text !~ 'jenny'
-          AND r.reading -> 'object' -> 1 -> 'fields' ->> 'booking' = 'B-1'";
+          AND r.reading -> 'object' -> 'snapshot' -> 'fields' ->> 'booking' = 'B-1'";
     assert_eq!(database.number(readings), 700);
     // The next pass begins where this one ended, and the young ones' time comes.
     assert_eq!(run(&database, Job::Payloads, ago(365)), 0);

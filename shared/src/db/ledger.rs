@@ -15,7 +15,7 @@ use super::ties::split;
 use crate::envelope::{self, Malformed};
 use crate::folding::graph::Key;
 use crate::folding::rebuild::LedgerReading;
-use crate::folding::{read_event, read_observation};
+use crate::folding::{KeptReading, read_event, read_observation};
 use crate::ids::AccountId;
 use crate::routing::{observation_key, record_key};
 
@@ -59,7 +59,9 @@ impl LedgerRow {
     pub fn read(&self) -> Result<LedgerReading, Malformed> {
         let at = self.created.timestamp();
         let reading = match &self.reading {
-            Some(kept) => serde_json::from_str(kept).map_err(Malformed::from_json)?,
+            Some(kept) => serde_json::from_str::<KeptReading>(kept)
+                .map_err(Malformed::from_json)?
+                .into(),
             None if self.record_kind == "observation" => {
                 read_observation(&envelope::decode_observation(&self.payload)?, &self.id, at)
             }

@@ -11,7 +11,7 @@ use diesel::sql_types::{Array, Integer, Nullable, Text, Timestamptz};
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 
 use super::ledger::LedgerRow;
-use crate::folding::{FOLD_VERSION, Reading};
+use crate::folding::{FOLD_VERSION, KeptReading, Reading};
 
 /// `removed_by` of what retention removes.
 pub const BY_RETENTION: &str = "retention";
@@ -32,7 +32,7 @@ fn kept(row: &LedgerRow, unreadable: Unreadable) -> Option<String> {
         (Err(_malformed), Unreadable::KeepNothing) => Reading::default(),
         (Err(_malformed), Unreadable::Keep) => return None,
     };
-    serde_json::to_string(&reading).ok()
+    serde_json::to_string(&KeptReading::from(reading)).ok()
 }
 
 /// Removes the payloads of these rows, in one statement; returns the ids of those that lost theirs.
@@ -113,7 +113,7 @@ mod tests {
     fn an_unreadable_payload_is_kept_by_retention_and_goes_by_erasure() {
         assert_eq!(kept(&row(b"{"), Unreadable::Keep), None);
         let nothing = kept(&row(b"{"), Unreadable::KeepNothing).unwrap();
-        let reading: Reading = serde_json::from_str(&nothing).unwrap();
-        assert_eq!(reading, Reading::default());
+        let kept: KeptReading = serde_json::from_str(&nothing).unwrap();
+        assert_eq!(Reading::from(kept), Reading::default());
     }
 }

@@ -25,10 +25,8 @@ pub struct Link {
     pub to: ObjectRef,
 }
 
-/// Everything one event or observation says. It is kept as JSON when the payload is removed, so
-/// every later version reads what this one wrote: fields are added, never renamed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+/// Everything one event or observation says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// What its object was like.
     pub object: Option<(ObjectRef, Snapshot)>,
