@@ -105,8 +105,9 @@ pub fn mentioned(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<Strin
          UNION SELECT a.booking_id FROM k \
            JOIN assignments a ON a.account = k.account AND a.object_id = k.id \
            WHERE a.booking_id IS NOT NULL \
-         UNION SELECT i.booking_id FROM registered_intents i \
-           WHERE i.payment_intent_id = ANY ($2) AND i.folded_at IS NOT NULL",
+         UNION SELECT i.booking_id FROM k CROSS JOIN LATERAL ( \
+           SELECT r.booking_id FROM registered_intents r \
+           WHERE r.payment_intent_id = k.id AND r.folded_at IS NOT NULL LIMIT 1) i",
     )
     .bind::<Array<Text>, _>(accounts)
     .bind::<Array<Text>, _>(ids)
@@ -190,10 +191,16 @@ fn intents(conn: &mut PgConnection, keys: &[Key]) -> QueryResult<BTreeMap<Key, S
         account: String,
     }
     let (_, ids) = split(keys);
+    // Each limit makes the planner look up one row a key: for a whole batch's keys it would read both
+    // tables, however large they are.
     let rows: Vec<Row> = sql_query(
-        "SELECT i.payment_intent_id AS id, i.booking_id, coalesce(r.account, '') AS account \
-         FROM registered_intents i JOIN registrations r ON r.booking_id = i.booking_id \
-         WHERE i.payment_intent_id = ANY ($1) AND i.folded_at IS NOT NULL",
+        "SELECT k.id, i.booking_id, r.account FROM UNNEST($1) AS k (id) \
+           CROSS JOIN LATERAL ( \
+             SELECT n.booking_id FROM registered_intents n \
+             WHERE n.payment_intent_id = k.id AND n.folded_at IS NOT NULL LIMIT 1) i \
+           CROSS JOIN LATERAL ( \
+             SELECT coalesce(g.account, '') AS account FROM registrations g \
+             WHERE g.booking_id = i.booking_id LIMIT 1) r",
     )
     .bind::<Array<Text>, _>(ids)
     .load(conn)?;

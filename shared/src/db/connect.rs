@@ -63,11 +63,13 @@ pub fn connect(url: &str, application: &str, limits: Limits) -> Result<PgConnect
     Ok(connection)
 }
 
+/// Also without just-in-time compilation, which Postgres chooses by estimated cost: compiling a
+/// statement takes it longer than all of ours take to run.
 fn session_limits(limits: Limits) -> String {
     format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; SET TIME ZONE 'UTC'; \
-         SET client_min_messages = warning",
+         SET client_min_messages = warning; SET jit = off",
         limits.statement.as_millis(),
         limits.lock.as_millis(),
         limits.idle_in_transaction.as_millis(),

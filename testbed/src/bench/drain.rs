@@ -1,5 +1,6 @@
 //! A topic that is filled first, and a processor that then reads it.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -28,7 +29,7 @@ pub(super) struct Bed {
 
 /// A database and topics of one run.
 pub(super) struct Drain {
-    brokers: String,
+    pub(super) brokers: String,
     name: String,
     service: ServiceBuilder,
     /// The owner's URL.
@@ -64,6 +65,16 @@ impl Bed {
             kafka,
             postgres,
         })
+    }
+
+    /// Where logs of this part's services go.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The server's process id.
+    pub(super) fn postgres_pid(&self) -> i32 {
+        self.postgres.pid()
     }
 
     /// A migrated database and empty topics under this name.
@@ -121,8 +132,20 @@ impl Drain {
     /// # Errors
     /// When it is not ready in time.
     pub(super) fn start(&self, bed: &Bed) -> anyhow::Result<Service> {
-        let role = with(&self.url, Some("bookend_processor"), &self.name);
-        let service = self.service.clone().env("DATABASE_URL", role);
+        self.start_at(bed, self.url_as("bookend_processor"))
+    }
+
+    /// The URL for a role.
+    pub(super) fn url_as(&self, role: &str) -> String {
+        with(&self.url, Some(role), &self.name)
+    }
+
+    /// A processor that reaches the database by this URL.
+    ///
+    /// # Errors
+    /// When it is not ready in time.
+    pub(super) fn start_at(&self, bed: &Bed, url: String) -> anyhow::Result<Service> {
+        let service = self.service.clone().env("DATABASE_URL", url);
         let mut processor = service.spawn(bed.dir.path())?;
         processor.wait_ready(PATIENCE)?;
         Ok(processor)

@@ -6,6 +6,7 @@
 mod answer;
 mod busy;
 mod drain;
+mod growth;
 mod hurt;
 pub mod ingest;
 mod parking;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::stack::leftovers::home;
 use answer::Answer;
 use busy::Busy;
+use growth::Growth;
 use hurt::Hurt;
 use ingest::Ingest;
 use parking::Parking;
@@ -26,8 +28,8 @@ use sweep::Sweep;
 /// Runs the benchmarks and prints their figures beside their floors.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchArgs {
-    /// Only this part: `answer`, `busy`, `hurt`, `ingest`, `parking` or `sweep`.
-    #[arg(long, value_parser = ["answer", "busy", "hurt", "ingest", "parking", "sweep"])]
+    /// Only this part: `answer`, `busy`, `growth`, `hurt`, `ingest`, `parking` or `sweep`.
+    #[arg(long, value_parser = ["answer", "busy", "growth", "hurt", "ingest", "parking", "sweep"])]
     pub part: Option<String>,
     /// `answer`, `sweep`: live events a second.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=20_000))]
@@ -56,6 +58,12 @@ pub struct BenchArgs {
     /// `sweep`: events in thirty days.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(20_000..=10_000_000))]
     pub listed: u64,
+    /// `growth`: events in the ledger at each measurement, rising; the first is the measure of the others.
+    #[arg(long, value_delimiter = ',', default_value = "1000000,5000000,20000000", value_parser = clap::value_parser!(u64).range(20_000..=50_000_000))]
+    pub sizes: Vec<u64>,
+    /// `growth`: events of one burst.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000))]
+    pub burst: u64,
 }
 
 /// What one part found.
@@ -115,6 +123,13 @@ impl BenchArgs {
                 seconds: self.seconds,
             };
             parts.push(sweep.run().await?);
+        }
+        if wanted("growth") {
+            let growth = Growth {
+                sizes: self.sizes,
+                burst: self.burst,
+            };
+            parts.push(tokio::task::spawn_blocking(move || growth.run()).await??);
         }
         let passed = parts.iter().all(|part| part.passed);
         let mut result = Map::new();

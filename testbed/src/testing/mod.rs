@@ -11,6 +11,7 @@ mod nginx;
 mod official;
 pub mod plans;
 mod statements;
+mod timings;
 mod topics;
 
 pub use database::TestDatabase;
@@ -19,6 +20,7 @@ pub use eventually::{Outcome, eventually, eventually_async};
 pub use nginx::Nginx;
 pub use official::{below_target, official_node, official_python, run_tool};
 pub use statements::{Explained, Recorder};
+pub use timings::Timings;
 pub use topics::TestTopics;
 
 use std::env;

@@ -2,14 +2,18 @@
 //!
 //! A service connects through a [`Recorder`], which keeps the last values of each distinct statement.
 //! They are sent once more behind `EXPLAIN`, with the same rights: no copy of a statement is kept in
-//! a test, and a new one is recorded as soon as a service sends it.
+//! a test, and a new one is recorded as soon as a service sends it. The recorder also measures how
+//! long each statement and each named transaction takes.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
+
+use super::timings::{Answers, Rounds, Timings};
 
 /// A statement with the values it was last sent with.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +24,8 @@ struct Sent {
     types: Vec<u8>,
     /// Values, as the message `Bind` has them after the names; none of a simple query.
     values: Option<Vec<u8>>,
+    /// The largest values so far, where they are larger than the last.
+    largest: Option<Vec<u8>>,
 }
 
 type Statements = Arc<Mutex<BTreeMap<String, Sent>>>;
@@ -39,6 +45,7 @@ pub struct Recorder {
     server: String,
     door: String,
     statements: Statements,
+    timings: Arc<Mutex<Timings>>,
 }
 
 impl Recorder {
@@ -57,17 +64,23 @@ impl Recorder {
             Err(error) => panic!("no address: {error}"),
         };
         let statements = Statements::default();
-        let (to, kept) = (server.clone(), Arc::clone(&statements));
+        let timings = Arc::new(Mutex::new(Timings::default()));
+        let (to, kept, timed) = (
+            server.clone(),
+            Arc::clone(&statements),
+            Arc::clone(&timings),
+        );
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (to, kept) = (to.clone(), Arc::clone(&kept));
-                std::thread::spawn(move || pass(client, &to, &kept));
+                let (to, kept, timed) = (to.clone(), Arc::clone(&kept), Arc::clone(&timed));
+                std::thread::spawn(move || pass(client, &to, &kept, &timed));
             }
         });
         Self {
             server,
             door,
             statements,
+            timings,
         }
     }
 
@@ -87,6 +100,41 @@ impl Recorder {
         statements.keys().any(|sql| sql.contains(part))
     }
 
+    /// The number of distinct statements so far.
+    #[must_use]
+    pub fn seen(&self) -> usize {
+        let statements = self.statements.lock();
+        statements.unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The durations since the last call, and forgets them.
+    #[must_use]
+    pub fn take_timings(&self) -> Timings {
+        let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *timings)
+    }
+
+    /// Executes a recorded statement with the largest values that it had, rolls it back, and returns its
+    /// profile as `EXPLAIN (ANALYZE, BUFFERS)` prints it.
+    ///
+    /// # Errors
+    /// The reason why there is none.
+    pub fn profile(&self, sql: &str) -> Result<String, String> {
+        let statements = self.statements.lock();
+        let statements = statements.unwrap_or_else(PoisonError::into_inner);
+        let mut sent = statements.get(sql).cloned().ok_or("it was never sent")?;
+        drop(statements);
+        sent.values = sent.largest.take().or(sent.values);
+        let rows = rows_of(&explain(
+            &self.server,
+            "EXPLAIN (ANALYZE, BUFFERS)",
+            sql,
+            &sent,
+        )?)?;
+        let lines = rows.iter().map(|row| String::from_utf8_lossy(row));
+        Ok(lines.collect::<Vec<_>>().join("\n"))
+    }
+
     /// The plan of every statement that reads or writes tables.
     ///
     /// # Panics
@@ -98,7 +146,7 @@ impl Recorder {
         let planned = statements.into_iter().filter(|(sql, _)| has_plan(sql));
         planned
             .map(|(sql, sent)| Explained {
-                plan: explain(&self.server, &sql, &sent),
+                plan: plan(&self.server, &sql, &sent),
                 sql,
             })
             .collect()
@@ -120,19 +168,19 @@ fn has_plan(sql: &str) -> bool {
 }
 
 /// Carries one connection both ways, and reads what the client says.
-fn pass(client: TcpStream, server: &str, kept: &Statements) {
+fn pass(client: TcpStream, server: &str, kept: &Statements, timings: &Arc<Mutex<Timings>>) {
     let Ok(upstream) = TcpStream::connect(server) else {
         return;
     };
-    let (Ok(mut answers), Ok(mut back)) = (upstream.try_clone(), client.try_clone()) else {
+    let (Ok(answers), Ok(back)) = (upstream.try_clone(), client.try_clone()) else {
         return;
     };
-    std::thread::spawn(move || {
-        drop(std::io::copy(&mut answers, &mut back));
-        drop(back.shutdown(std::net::Shutdown::Both));
-    });
-    let (mut client, mut upstream) = (client, upstream);
+    // A request is small, and each waits for the answer to the last.
+    drop((upstream.set_nodelay(true), client.set_nodelay(true)));
     let mut session = Session::default();
+    let (rounds, timings) = (Arc::clone(&session.rounds), Arc::clone(timings));
+    std::thread::spawn(move || pass_back(answers, back, &rounds, &timings));
+    let (mut client, mut upstream) = (client, upstream);
     let mut buffer = vec![0_u8; 64 * 1024];
     while let Ok(count @ 1..) = client.read(&mut buffer) {
         let piece = buffer.get(..count).unwrap_or_default();
@@ -145,9 +193,36 @@ fn pass(client: TcpStream, server: &str, kept: &Statements) {
     drop(upstream.shutdown(std::net::Shutdown::Both));
 }
 
+/// Carries the server's answers, and notes when each ends.
+fn pass_back(
+    mut answers: TcpStream,
+    mut back: TcpStream,
+    rounds: &Mutex<Rounds>,
+    timings: &Mutex<Timings>,
+) {
+    let (mut found, mut buffer) = (Answers::default(), vec![0_u8; 64 * 1024]);
+    while let Ok(count @ 1..) = answers.read(&mut buffer) {
+        let piece = buffer.get(..count).unwrap_or_default();
+        let now = Instant::now();
+        for _ in 0..found.ends(piece) {
+            let mut rounds = rounds.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut timings = timings.lock().unwrap_or_else(PoisonError::into_inner);
+            rounds.answered(now, &mut timings);
+        }
+        if back.write_all(piece).is_err() {
+            break;
+        }
+    }
+    drop(back.shutdown(std::net::Shutdown::Both));
+}
+
 /// What is known of one connection.
 #[derive(Debug, Default)]
 struct Session {
+    /// Requests that wait for their answers.
+    rounds: Arc<Mutex<Rounds>>,
+    /// The statement that the next `Sync` executes.
+    bound: Option<String>,
     unread: Vec<u8>,
     startup: Vec<u8>,
     /// Prepared statements by name: text and types.
@@ -171,6 +246,7 @@ impl Session {
             let message = std::mem::replace(&mut self.unread, rest);
             if typed == 0 {
                 self.startup = message;
+                self.asked(None);
             } else {
                 self.message(&message, kept);
             }
@@ -191,24 +267,41 @@ impl Session {
                 let (_portal, rest) = text(body);
                 let (name, values) = text(rest);
                 if let Some((sql, types)) = self.prepared.get(name) {
-                    self.keep(kept, sql.clone(), types.clone(), Some(values.to_vec()));
+                    let (sql, types) = (sql.clone(), types.clone());
+                    self.keep(kept, sql.clone(), types, Some(values.to_vec()));
+                    self.bound = Some(sql);
                 }
             }
             b'Q' => {
                 let sql = String::from_utf8_lossy(text(body).0).into_owned();
-                self.keep(kept, sql, Vec::new(), None);
+                self.keep(kept, sql.clone(), Vec::new(), None);
+                self.asked(Some(sql));
+            }
+            b'S' => {
+                let bound = self.bound.take();
+                self.asked(bound);
             }
             _ => {}
         }
     }
 
+    fn asked(&self, statement: Option<String>) {
+        let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        rounds.asked(statement, Instant::now());
+    }
+
     fn keep(&self, kept: &Statements, sql: String, types: Vec<u8>, values: Option<Vec<u8>>) {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = kept.remove(&sql).unwrap_or_default();
+        let values_before = [before.largest, before.values];
+        let largest = values_before.into_iter().flatten().max_by_key(Vec::len);
+        let size = values.as_ref().map_or(0, Vec::len);
         let sent = Sent {
             startup: self.startup.clone(),
             types,
+            largest: largest.filter(|it| it.len() > size),
             values,
         };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(sql, sent);
     }
 }
@@ -232,44 +325,52 @@ fn message(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     [&[kind][..], &length.to_be_bytes(), &body].concat()
 }
 
-/// Sends the statement behind `EXPLAIN`, with the values that it was sent with.
-fn explain(server: &str, sql: &str, sent: &Sent) -> Result<Value, String> {
+/// The plan of a statement, which is not executed.
+fn plan(server: &str, sql: &str, sent: &Sent) -> Result<Value, String> {
+    let rows = rows_of(&explain(server, "EXPLAIN (FORMAT JSON)", sql, sent)?)?;
+    let first = rows.first().ok_or("the server said nothing")?;
+    serde_json::from_slice(first).map_err(|error| error.to_string())
+}
+
+/// Sends the statement behind `how`, with the values that it was sent with, in a transaction that is
+/// rolled back; the server's whole answer.
+fn explain(server: &str, how: &str, sql: &str, sent: &Sent) -> Result<Vec<u8>, String> {
     let mut stream = TcpStream::connect(server).map_err(|error| error.to_string())?;
     let mut say = |bytes: &[u8]| stream.write_all(bytes).map_err(|error| error.to_string());
     say(&sent.startup)?;
-    let sql = format!("EXPLAIN (FORMAT JSON) {sql}\0");
+    let sql = format!("{how} {sql}\0");
     // No parameters, and one column of the answer as text.
     let none = [0, 0, 0, 0, 0, 1, 0, 0];
     let (types, values) = match &sent.values {
         Some(values) => (sent.types.as_slice(), values.as_slice()),
         None => (&[0, 0][..], &none[..]),
     };
+    say(&message(b'Q', &[b"BEGIN\0"]))?;
     say(&message(b'P', &[b"\0", sql.as_bytes(), types]))?;
     say(&message(b'B', &[b"\0\0", values]))?;
     say(&message(b'E', &[b"\0", &[0; 4]]))?;
     say(&message(b'S', &[]))?;
+    say(&message(b'Q', &[b"ROLLBACK\0"]))?;
     say(&message(b'X', &[]))?;
     let mut answer = Vec::new();
     stream
         .read_to_end(&mut answer)
         .map_err(|error| error.to_string())?;
-    plan_in(&answer)
+    Ok(answer)
 }
 
-/// The one value of the first row in an answer, or the error in it.
-fn plan_in(mut answer: &[u8]) -> Result<Value, String> {
+/// The one value of each row in an answer, or the error in it.
+fn rows_of(mut answer: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let mut rows = Vec::new();
     while let (Some(kind), Some(length)) = (answer.first(), length(answer, 1)) {
         let end = length.saturating_add(1);
         let body = answer.get(5..end).unwrap_or_default();
         match kind {
-            b'D' => {
-                let value = body.get(6..).unwrap_or_default();
-                return serde_json::from_slice(value).map_err(|error| error.to_string());
-            }
+            b'D' => rows.push(body.get(6..).unwrap_or_default().to_vec()),
             b'E' => return Err(String::from_utf8_lossy(body).replace('\0', " ")),
             _ => {}
         }
         answer = answer.get(end..).unwrap_or_default();
     }
-    Err("the server said nothing".to_owned())
+    Ok(rows)
 }

@@ -65,6 +65,7 @@ fn start(stage: &Stage, stripe: &VolumeServer, span: (i64, i64)) -> anyhow::Resu
     let ground = Ground {
         dir,
         brokers: stage.kafka.brokers(),
+        topic: "stripe.events",
         database: with(&stage.database, Some("bookend_reconciler"), "bookend"),
         postgres: stage.postgres.pid(),
         stripe,

@@ -5,7 +5,7 @@
 //! the part `answer` runs alone and beside a sweep within its budget. All of it on this machine.
 
 mod live;
-mod run;
+pub(super) mod run;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -87,6 +87,7 @@ impl Sweep {
         let ground = Ground {
             dir: dir.path(),
             brokers: kafka.brokers(),
+            topic: "stripe.events",
             database: with(&owner, Some("bookend_reconciler"), "bookend"),
             postgres: postgres.pid(),
             stripe: &stripe,

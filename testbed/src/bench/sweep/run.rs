@@ -16,27 +16,29 @@ const PATIENCE: Duration = Duration::from_secs(400);
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 
 /// Where a sweep runs.
-pub(super) struct Ground<'a> {
-    pub(super) dir: &'a Path,
-    pub(super) brokers: String,
+pub(in crate::bench) struct Ground<'a> {
+    pub(in crate::bench) dir: &'a Path,
+    pub(in crate::bench) brokers: String,
+    /// Topic of events.
+    pub(in crate::bench) topic: &'a str,
     /// As the reconciler's role.
-    pub(super) database: String,
+    pub(in crate::bench) database: String,
     /// The server's process.
-    pub(super) postgres: i32,
-    pub(super) stripe: &'a VolumeServer,
+    pub(in crate::bench) postgres: i32,
+    pub(in crate::bench) stripe: &'a VolumeServer,
 }
 
 /// What one run took.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
-    pub(super) seconds: f64,
+pub(in crate::bench) struct Run {
+    pub(in crate::bench) seconds: f64,
     /// Events that the list gave out, those listed twice included.
-    pub(super) listed: u64,
-    pub(super) rss_tenth_kib: u64,
-    pub(super) rss_end_kib: u64,
-    pub(super) cpu_reconciler: f64,
-    pub(super) cpu_postgres: f64,
-    pub(super) cpu_here: f64,
+    pub(in crate::bench) listed: u64,
+    pub(in crate::bench) rss_tenth_kib: u64,
+    pub(in crate::bench) rss_end_kib: u64,
+    pub(in crate::bench) cpu_reconciler: f64,
+    pub(in crate::bench) cpu_postgres: f64,
+    pub(in crate::bench) cpu_here: f64,
 }
 
 /// One look at the process.
@@ -47,7 +49,12 @@ struct Sample {
 
 impl Ground<'_> {
     /// Starts a sweep of `[from, to)` with a budget of calls a second; 0: none.
-    pub(super) fn start(&self, from: i64, to: i64, calls: u32) -> anyhow::Result<Service> {
+    pub(in crate::bench) fn start(
+        &self,
+        from: i64,
+        to: i64,
+        calls: u32,
+    ) -> anyhow::Result<Service> {
         let service = ServiceBuilder::new("reconciler")
             .arg("sweep")
             .arg("--from")
@@ -55,6 +62,7 @@ impl Ground<'_> {
             .arg("--to")
             .arg(rfc3339(to)?)
             .env("KAFKA_BROKERS", &self.brokers)
+            .env("EVENTS_TOPIC", self.topic)
             .env("DATABASE_URL", &self.database)
             .env("STRIPE_API_BASE", self.stripe.url())
             .env("STRIPE_API_KEY", FakeConfig::default().api_key)
@@ -64,7 +72,7 @@ impl Ground<'_> {
     }
 
     /// Runs a sweep to its end; it must find nothing missing.
-    pub(super) fn run(&self, from: i64, to: i64, calls: u32) -> anyhow::Result<Run> {
+    pub(in crate::bench) fn run(&self, from: i64, to: i64, calls: u32) -> anyhow::Result<Run> {
         let here = i32::try_from(std::process::id())?;
         let (listed, postgres) = (self.stripe.served(), cpu_seconds_of_family(self.postgres));
         let cpu_here = cpu_seconds(here).context("own time")?;

@@ -10,6 +10,15 @@ pub(super) struct Page {
     pub(super) has_more: bool,
 }
 
+impl Page {
+    /// A page without events.
+    pub(super) const NONE: Self = Self {
+        oldest: 0,
+        end: 0,
+        has_more: false,
+    };
+}
+
 /// Where a page lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Cursor {
@@ -91,11 +100,7 @@ impl Query {
             None => (high.saturating_sub(self.limit).max(low), high),
         };
         if oldest >= end {
-            return Page {
-                oldest: 0,
-                end: 0,
-                has_more: false,
-            };
+            return Page::NONE;
         }
         Page {
             oldest,

@@ -114,17 +114,24 @@ fn serve(stream: &TcpStream, parts: &Parts) -> io::Result<()> {
     let mut writer = stream;
     let mut answer = Vec::new();
     loop {
-        let Some(target) = read_head(&mut reader, parts)? else {
+        let Some(asked) = read_head(&mut reader, parts)? else {
             return Ok(());
         };
         answer.clear();
-        parts.answer(&target, &mut answer);
+        parts.answer(&asked, &mut answer);
         writer.write_all(&answer)?;
     }
 }
 
-/// The target of the next request; none when the connection or the server has ended.
-fn read_head(reader: &mut BufReader<&TcpStream>, parts: &Parts) -> io::Result<Option<String>> {
+/// A request.
+struct Asked {
+    target: String,
+    /// It asks for events of another account, or for those that were not delivered: there are none.
+    matches_none: bool,
+}
+
+/// The next request; none when the connection or the server has ended.
+fn read_head(reader: &mut BufReader<&TcpStream>, parts: &Parts) -> io::Result<Option<Asked>> {
     let mut head = Vec::new();
     loop {
         let left = MAX_HEAD.saturating_sub(u64::try_from(head.len()).unwrap_or(MAX_HEAD));
@@ -140,7 +147,13 @@ fn read_head(reader: &mut BufReader<&TcpStream>, parts: &Parts) -> io::Result<Op
     let head = String::from_utf8_lossy(&head);
     let mut words = head.split_whitespace();
     let is_get = words.next() == Some("GET");
-    Ok(words.next().filter(|_| is_get).map(ToOwned::to_owned))
+    let target = words.next().filter(|_| is_get).map(ToOwned::to_owned);
+    let is_account = |line: &str| line.to_ascii_lowercase().starts_with("stripe-account:");
+    let is_connected = head.lines().any(is_account);
+    Ok(target.map(|target| Asked {
+        matches_none: is_connected || target.contains("delivery_success=false"),
+        target,
+    }))
 }
 
 fn is_pause(error: &io::Error) -> bool {
@@ -151,10 +164,12 @@ fn is_pause(error: &io::Error) -> bool {
 }
 
 impl Parts {
-    fn answer(&self, target: &str, into: &mut Vec<u8>) {
+    fn answer(&self, asked: &Asked, into: &mut Vec<u8>) {
+        let target = asked.target.as_str();
         let path = target.split('?').next().unwrap_or_default();
         let (status, body) = match path {
             "/v1/events" => match self.query(target) {
+                Ok(_) if asked.matches_none => ("200 OK", self.page(Page::NONE)),
                 Ok(query) => ("200 OK", self.page(query.page(self.volume))),
                 Err(Refused(name)) => ("400 Bad Request", refusal(&name)),
             },
