@@ -19,6 +19,7 @@ mod endpoint;
 mod event;
 mod fixture;
 mod lag;
+mod lists;
 mod money;
 mod operating;
 #[path = "../../../processor/tests/it/planted.rs"]
