@@ -39,6 +39,7 @@ use shared::clock::{Clock as _, SystemClock};
 use shared::config::{Deployment, KafkaArgs};
 use shared::ids::{AccountId, BookingId, EventId, ObjectId};
 
+use crate::cursor::{self, Cursor};
 use crate::output::Form;
 use crate::refold::RefoldArgs;
 use crate::replay::args::ReplayArgs;
@@ -233,9 +234,14 @@ pub(crate) enum EventCommand {
     /// List ledger rows, newest first.
     ///
     /// Rows are sorted by the event's own time, then by id. Without a filter the newest are shown.
+    /// One filter is answered by an index: --booking, --disposition parked or dead, a --source other
+    /// than webhook, or a whole --type. The others are checked row by row, and a page examines 20000
+    /// rows at most; standard error, and `next` in JSON, name the cursor to go on with.
     #[command(after_long_help = "\
 Example: the last two hours' events that were given up on, as JSON
-  bookend event list --disposition dead --since 2h --output json")]
+  bookend event list --disposition dead --since 2h --output json
+Example: the page behind the last row of the one before
+  bookend event list --after 2026-11-01T12:00:00Z/evt_1QxMdbLkdIwHu7ixFVbO2Q3a")]
     List(EventList),
     /// Show one ledger row: where it came from, where it lies, what it did.
     #[command(after_long_help = "\
@@ -296,6 +302,9 @@ pub(crate) struct EventList {
     /// Created before: RFC 3339, or a duration back from now.
     #[arg(long, value_parser = moment, value_name = "TIME")]
     pub(crate) until: Option<DateTime<Utc>>,
+    /// Only rows behind this cursor: `TIME/ID`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_text)]
+    pub(crate) after: Option<Cursor<String>>,
     /// At most this many rows.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,

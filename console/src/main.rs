@@ -15,6 +15,7 @@
 mod action;
 mod args;
 mod commands;
+mod cursor;
 mod database;
 mod doctor;
 mod endpoint;

@@ -10,6 +10,7 @@ use crate::args::{EventCommand, EventList, Global};
 use crate::database::read;
 use crate::failure::Failure;
 use crate::ledger::event::{self, DeadLetter, EventRow, Evidence, Transition};
+use crate::ledger::page::More;
 use crate::ledger::parked::{self, QueueRow};
 use crate::output::{self, Form, columns, fields, or_dash};
 use crate::{history, secrets};
@@ -29,17 +30,15 @@ pub(crate) fn run(global: &Global, command: EventCommand) -> Result<(), Failure>
 #[derive(Serialize)]
 struct Listed {
     events: Vec<EventRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn list(global: &Global, filter: &EventList) -> Result<(), Failure> {
-    let events = read(global.timeout, "event_list", |db| event::list(db, filter))?;
-    if events.is_empty() {
-        return Err(Failure::NothingMatched {
-            what: "no event fits all filters".to_owned(),
-        });
-    }
+    let page = read(global.timeout, "event_list", |db| event::list(db, filter))?;
+    let (events, more) = page.told("no event fits all filters")?;
     match global.output {
-        Form::Json => output::json(&Listed { events }),
+        Form::Json => output::json(&Listed { events, more }),
         Form::Table => output::text(&columns(
             [
                 "CREATED",

@@ -31,6 +31,15 @@ fn millisecond(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// A count that ends at `most`: `17`, or `1000+`.
+fn up_to(count: i64, most: i64) -> String {
+    if count < most {
+        count.to_string()
+    } else {
+        format!("{most}+")
+    }
+}
+
 /// `5000 eur`: integer minor units and the currency, neither guessed nor divided.
 fn money(amount: Option<i64>, currency: Option<&str>) -> Option<String> {
     amount.map(|amount| match currency {

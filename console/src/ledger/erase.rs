@@ -55,6 +55,14 @@ const HELD: &str = r#"
             EXISTS (SELECT FROM unnest($1) AS n (id) WHERE position(n.id IN e.payload) > 0)
             OR EXISTS (SELECT FROM unnest($2) AS n (email)
                        WHERE lower(encode(e.payload, 'escape')) ~ n.email))
+        UNION
+        -- Bytes that a revival replaced.
+        SELECT e.id, coalesce(e.account, ''), e.object_id
+        FROM replaced_evidence x JOIN events e ON e.id = x.event_id
+        WHERE x.payload <> '' AND e.payload_removed_at IS NULL AND (
+            EXISTS (SELECT FROM unnest($1) AS n (id) WHERE position(n.id IN x.payload) > 0)
+            OR EXISTS (SELECT FROM unnest($2) AS n (email)
+                       WHERE lower(encode(x.payload, 'escape')) ~ n.email))
     ), tied AS (
         SELECT n.account, n.object_id AS id FROM named n WHERE n.object_id IS NOT NULL
         UNION
@@ -142,29 +150,22 @@ pub(crate) fn erase_letters(
     Ok(erased.into_iter().map(|row| row.id).collect())
 }
 
-/// Notes what came of these items.
+/// Notes that these things of an erasure keep their payload.
 ///
 /// # Errors
 /// [`Failure::Query`].
-pub(crate) fn note(
-    db: &mut PgConnection,
-    action: &str,
-    subjects: &[&str],
-    state: &str,
-    detail: &str,
-) -> Result<(), Failure> {
+pub(crate) fn stays(db: &mut PgConnection, action: &str, subjects: &[&str]) -> Result<(), Failure> {
     sql_query(
-        "UPDATE operator_action_items SET state = $3, detail = $4
+        "UPDATE operator_action_items
+         SET state = 'failed', detail = 'payload stays: parked, or not decided about'
          WHERE action_id = $1 AND subject = ANY($2)",
     )
     .bind::<Text, _>(action)
     .bind::<Array<Text>, _>(subjects)
-    .bind::<Text, _>(state)
-    .bind::<Text, _>(detail)
     .execute(db)
     .map(drop)
     .map_err(|source| Failure::Query {
-        doing: "noting what was erased",
+        doing: "noting what stays",
         source,
     })
 }

@@ -228,12 +228,12 @@ fn what_is_parked_or_not_decided_about_stays_and_the_end_is_5() {
 }
 
 #[test]
-fn who_may_only_look_erases_nothing_and_the_attempt_is_on_record() {
+fn who_may_only_look_erases_nothing_and_a_plan_that_changed_is_refused() {
     let desk = desk();
     let doing = [&JENNY[..], &["--execute", "--reason", "request 7"]].concat();
     desk.run_as("bookend_reader", &doing)
         .failed(4, "may not act");
-    assert_eq!(desk.actions(), "erase denied");
+    assert_eq!(desk.actions(), "");
     desk.execute(&[&JENNY[..], &["--expect", "2"]].concat())
         .failed(6, "3 instead of the 2");
     assert_eq!(

@@ -20,6 +20,7 @@ mod erasing;
 mod event;
 mod fixture;
 mod lag;
+mod lists;
 mod money;
 mod operating;
 #[path = "../../../processor/tests/it/planted.rs"]

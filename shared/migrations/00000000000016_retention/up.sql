@@ -70,25 +70,33 @@ COMMENT ON COLUMN retention_jobs.ran_at IS 'When it last ran.';
 INSERT INTO retention_jobs (job) VALUES
     ('payloads'), ('outbox'), ('refetches'), ('action_items'), ('shadows'), ('sweeps'), ('certificates');
 
--- The evidence may lose its payload once, and nothing else ever changes on it.
-CREATE OR REPLACE FUNCTION events_refuse_rewrite() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF OLD.payload_removed_at IS NULL AND NEW.payload_removed_at IS NOT NULL
-       AND NEW.payload_sha256 = OLD.payload_sha256
-       AND NEW.signature IS NOT DISTINCT FROM OLD.signature THEN
-        RETURN NEW;
-    END IF;
-    IF (OLD.disposition <> 'dead'
-        AND (NEW.payload IS DISTINCT FROM OLD.payload
-             OR NEW.payload_sha256 IS DISTINCT FROM OLD.payload_sha256
-             OR NEW.signature IS DISTINCT FROM OLD.signature))
-       OR NEW.payload_removed_at IS DISTINCT FROM OLD.payload_removed_at
-       OR NEW.payload_removed_by IS DISTINCT FROM OLD.payload_removed_by THEN
-        RAISE EXCEPTION 'the payload of event % is evidence and cannot change', OLD.id
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'events_payload_is_evidence';
-    END IF;
-    RETURN NEW;
-END $$;
+-- The evidence may lose its payload once, and nothing else of it changes with that.
+DROP TRIGGER events_payload_is_evidence ON events;
+CREATE TRIGGER events_payload_is_evidence
+    BEFORE UPDATE OF id, created, record_kind, account, livemode, type, api_version, object_id, object_type,
+        snapshot_event, payment_method_type, payload, payload_sha256, signature, verified_by, source,
+        topic, partition, "offset", received_at, trace_id ON events
+    FOR EACH ROW WHEN (OLD.disposition <> 'dead' AND NOT (
+        OLD.payload_removed_at IS NULL AND NEW.payload_removed_at IS NOT NULL
+        AND (NEW.id, NEW.created, NEW.payload_sha256, NEW.signature, NEW.verified_by, NEW.source,
+             NEW.topic, NEW.partition, NEW."offset", NEW.received_at, NEW.type, NEW.object_id)
+            IS NOT DISTINCT FROM
+            (OLD.id, OLD.created, OLD.payload_sha256, OLD.signature, OLD.verified_by, OLD.source,
+             OLD.topic, OLD.partition, OLD."offset", OLD.received_at, OLD.type, OLD.object_id)))
+    EXECUTE FUNCTION refuse_rewrite('an event that is not dead is evidence and cannot change');
+CREATE TRIGGER events_payload_removed_once
+    BEFORE UPDATE OF payload_removed_at, payload_removed_by ON events
+    FOR EACH ROW WHEN (OLD.payload_removed_at IS NOT NULL)
+    EXECUTE FUNCTION refuse_rewrite('a payload is removed once');
+-- The bytes of an erased dead letter are not kept as replaced ones.
+DROP TRIGGER events_replaced_evidence_is_kept ON events;
+CREATE TRIGGER events_replaced_evidence_is_kept
+    BEFORE UPDATE OF payload, payload_sha256, signature ON events
+    FOR EACH ROW WHEN (OLD.disposition = 'dead' AND NEW.payload_removed_at IS NULL
+        AND (NEW.payload_sha256 IS DISTINCT FROM OLD.payload_sha256
+            OR NEW.signature IS DISTINCT FROM OLD.signature
+            OR NEW.payload IS DISTINCT FROM OLD.payload))
+    EXECUTE FUNCTION keep_replaced_evidence();
 
 -- The one way in which a payload goes. Each event's reading is written before, in the same
 -- transaction; an applied event without a reading keeps its payload. Retention takes only what
@@ -119,25 +127,43 @@ BEGIN
     ON CONFLICT ON CONSTRAINT event_readings_pkey DO NOTHING;
 
     RETURN QUERY
-    UPDATE events e
-    -- An erased dead letter is never revived by a later copy: that would bring the data back.
-    SET payload = '', payload_removed_at = now(), payload_removed_by = remove_payloads.removed_by,
-        disposition = CASE e.disposition WHEN 'dead' THEN 'ignored' ELSE e.disposition END
-    FROM unnest(ids, seconds) AS n (id, created)
-    WHERE e.id = n.id AND e.created = n.created AND e.payload_removed_at IS NULL
-      AND CASE
-            WHEN removed_by = 'retention'
-                AND greatest(e.created, e.received_at) >= now() - interval '90 days' THEN false
-            WHEN e.disposition = 'ignored' THEN true
-            WHEN e.disposition IN ('applied', 'no_change') THEN e.object_id IS NULL
-                OR EXISTS (SELECT FROM event_readings r WHERE r.event_id = e.id)
-            WHEN e.disposition = 'dead' THEN removed_by <> 'retention'
-                AND NOT EXISTS (SELECT FROM parked_events p WHERE p.event_id = e.id)
-                AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.event_id = e.id
-                                AND d.status IN ('open', 'acknowledged'))
-            ELSE false
-          END
-    RETURNING e.id;
+    WITH asked AS (
+        SELECT n.id, n.created FROM unnest(ids, seconds) AS n (id, created)
+    ), blanked AS (
+        UPDATE events e
+        SET payload = '', payload_removed_at = now(), payload_removed_by = remove_payloads.removed_by
+        FROM asked n
+        WHERE e.id = n.id AND e.created = n.created AND e.payload_removed_at IS NULL
+          AND (removed_by <> 'retention'
+               OR greatest(e.created, e.received_at) < now() - interval '90 days')
+          AND (e.disposition = 'ignored'
+               OR (e.disposition IN ('applied', 'no_change')
+                   AND (e.object_id IS NULL
+                        OR EXISTS (SELECT FROM event_readings r WHERE r.event_id = e.id))))
+        RETURNING e.id
+    ), buried AS (
+        -- An erased dead event is never revived by a later copy: that would bring the data back.
+        UPDATE events e
+        SET payload = '', payload_removed_at = now(), payload_removed_by = remove_payloads.removed_by,
+            disposition = 'ignored'
+        FROM asked n
+        WHERE e.id = n.id AND e.created = n.created AND e.payload_removed_at IS NULL
+          AND e.disposition = 'dead' AND removed_by <> 'retention'
+          AND NOT EXISTS (SELECT FROM parked_events p WHERE p.event_id = e.id)
+          AND NOT EXISTS (SELECT FROM dead_letters d WHERE d.event_id = e.id
+                          AND d.status IN ('open', 'acknowledged'))
+        RETURNING e.id
+    ), gone AS (
+        SELECT b.id FROM blanked b UNION ALL SELECT b.id FROM buried b
+    ), replaced AS (
+        -- What a revival had replaced goes with it.
+        UPDATE replaced_evidence x SET payload = '' FROM gone g WHERE x.event_id = g.id
+    ), noted AS (
+        UPDATE operator_action_items i
+        SET state = 'applied', detail = 'payload erased', done_at = now()
+        FROM gone g WHERE i.action_id = remove_payloads.removed_by AND i.subject = g.id
+    )
+    SELECT g.id FROM gone g;
 END $$;
 COMMENT ON FUNCTION remove_payloads(text[], timestamptz[], text, text[], text[], integer) IS 'Removes payloads, each after its reading was written; returns the ids that lost theirs. The only way in which a payload goes.';
 
@@ -152,11 +178,18 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payloads_removed_by_somebody';
     END IF;
     RETURN QUERY
-    UPDATE dead_letters d
-    SET payload = '', payload_removed_by = erase_dead_letters.action_id
-    WHERE d.id = ANY (letters) AND d.payload_removed_by IS NULL
-      AND d.status NOT IN ('open', 'acknowledged')
-    RETURNING d.id;
+    WITH gone AS (
+        UPDATE dead_letters d
+        SET payload = '', payload_removed_by = erase_dead_letters.action_id
+        WHERE d.id = ANY (letters) AND d.payload_removed_by IS NULL
+          AND d.status NOT IN ('open', 'acknowledged')
+        RETURNING d.id
+    ), noted AS (
+        UPDATE operator_action_items i
+        SET state = 'applied', detail = 'payload erased', done_at = now()
+        FROM gone g WHERE i.action_id = erase_dead_letters.action_id AND i.subject = 'letter ' || g.id
+    )
+    SELECT g.id FROM gone g;
 END $$;
 COMMENT ON FUNCTION erase_dead_letters(bigint[], text) IS 'Blanks the bytes of dead letters that somebody has decided about; returns those it blanked.';
 
@@ -342,7 +375,6 @@ COMMENT ON COLUMN sweep_totals.missing IS 'Sum of sweeps.missing.';
 COMMENT ON COLUMN sweep_totals.repaired IS 'Sum of sweeps.repaired.';
 
 -- A sweep with findings or a plan keeps its row.
-CREATE INDEX findings_by_sweep ON findings (sweep_id) WHERE sweep_id IS NOT NULL;
 CREATE INDEX repair_plans_by_sweep ON repair_plans (sweep_id);
 
 CREATE FUNCTION roll_up_sweeps(part_level text, expired_before timestamptz, most integer)

@@ -166,8 +166,8 @@ fn name(held: &Held) -> String {
     }
 }
 
-/// Blanks these, in the caller's transaction, and notes each; returns how many it did. Letters go
-/// first: the database asks that none of an event's is open.
+/// Blanks these, in the caller's transaction; returns how many. The database notes each that went,
+/// and refuses an event of which a dead letter is open.
 fn blank(db: &mut PgConnection, action: &Action, chunk: &[Held]) -> Result<usize, Failure> {
     let goes = |held: &&Held| fate(held) == Fate::Erased;
     let letters: Vec<i64> = chunk
@@ -196,14 +196,7 @@ fn blank(db: &mut PgConnection, action: &Action, chunk: &[Held]) -> Result<usize
         .iter()
         .map(String::as_str)
         .partition(|name| done.contains(*name));
-    erase::note(db, &action.id, &gone, "applied", "payload erased")?;
-    erase::note(
-        db,
-        &action.id,
-        &stay,
-        "failed",
-        "payload stays: parked, or not decided about",
-    )?;
+    erase::stays(db, &action.id, &stay)?;
     Ok(gone.len())
 }
 
