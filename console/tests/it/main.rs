@@ -29,6 +29,7 @@ mod refold;
 mod refusals;
 mod replay;
 mod secrets;
+mod settings_page;
 mod stripe_api;
 mod sweep;
 mod verify;
