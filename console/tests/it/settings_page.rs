@@ -66,9 +66,13 @@ fn table() -> String {
             3 => "all".to_owned(),
             _ => setting.services.join(", "),
         };
-        let default = setting.default.map_or_else(|| "–".to_owned(), |text| format!("`{text}`"));
+        let default = setting
+            .default
+            .map_or_else(|| "–".to_owned(), |text| format!("`{text}`"));
         let meaning = setting.meaning.replace('|', "\\|");
-        table.push_str(&format!("| `{name}` | {services} | {default} | {meaning} |\n"));
+        table.push_str(&format!(
+            "| `{name}` | {services} | {default} | {meaning} |\n"
+        ));
     }
     table
 }
