@@ -28,7 +28,7 @@ struct Listed {
 
 fn list(global: &Global, filter: &ActionList) -> Result<(), Failure> {
     let page = read(global.timeout, "action_list", |db| action::list(db, filter))?;
-    let (actions, more) = page.told("no action fits all filters")?;
+    let (actions, more) = page.report("no action fits all filters")?;
     match global.output {
         Form::Json => output::json(&Listed { actions, more }),
         Form::Table => output::text(&columns(

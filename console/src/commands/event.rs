@@ -36,7 +36,7 @@ struct Listed {
 
 fn list(global: &Global, filter: &EventList) -> Result<(), Failure> {
     let page = read(global.timeout, "event_list", |db| event::list(db, filter))?;
-    let (events, more) = page.told("no event fits all filters")?;
+    let (events, more) = page.report("no event fits all filters")?;
     match global.output {
         Form::Json => output::json(&Listed { events, more }),
         Form::Table => output::text(&columns(

@@ -94,7 +94,7 @@ pub(crate) fn list(db: &mut PgConnection, filter: &ActionList) -> Result<Page<Ac
     walk.page(db, "reading the actions", COLUMNS, i64::from(filter.limit))
 }
 
-/// How an action ended once, or that it was resumed.
+/// One end of an action, or its resumption.
 #[derive(Debug, Clone, Serialize, QueryableByName)]
 pub(crate) struct ResultRow {
     #[diesel(sql_type = Timestamptz)]

@@ -127,7 +127,7 @@ fn only_open(walk: &mut Walk, all: bool) {
     }
 }
 
-/// How many match, counted up to [`MAX_COUNTED`].
+/// The number of findings that match, counted up to [`MAX_COUNTED`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Total {
     /// Those that match, beyond the page too.

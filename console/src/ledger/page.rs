@@ -1,4 +1,4 @@
-//! A page of a list: its rows, and where the next one begins.
+//! A page of a list: its rows, and the cursor at which the next one begins.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(crate) struct Page<Row> {
     pub(crate) more: More,
 }
 
-/// Where the next page begins. Part of every list's JSON document.
+/// The beginning of the next page. Part of every list's JSON document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct More {
     /// The cursor for `--after`; null: this page is the last.
@@ -29,12 +29,12 @@ pub(crate) struct More {
 }
 
 impl<Row> Page<Row> {
-    /// The rows and the rest, unless nothing matched and nothing is left to examine. Where more is
-    /// there, standard error tells how to go on: standard output has rows only.
+    /// The rows and the rest, unless nothing matched and nothing is left to examine. Reports a next
+    /// page on standard error: standard output has rows only.
     ///
     /// # Errors
     /// 3, with `nothing` as the reason.
-    pub(crate) fn told(self, nothing: &str) -> Result<(Vec<Row>, More), Failure> {
+    pub(crate) fn report(self, nothing: &str) -> Result<(Vec<Row>, More), Failure> {
         if self.rows.is_empty() && self.more.next.is_none() {
             return Err(Failure::NothingMatched {
                 what: nothing.to_owned(),
@@ -78,9 +78,9 @@ mod tests {
 
     #[test]
     fn an_empty_page_is_a_failure_only_when_nothing_is_left_to_examine() {
-        assert!(page(vec![], None).told("none").is_err());
-        assert!(page(vec![], Some("k")).told("none").is_ok());
-        assert!(page(vec![1], None).told("none").is_ok());
+        assert!(page(vec![], None).report("none").is_err());
+        assert!(page(vec![], Some("k")).report("none").is_ok());
+        assert!(page(vec![1], None).report("none").is_ok());
     }
 
     #[test]

@@ -140,7 +140,7 @@ macro_rules! heads {
     };
 }
 
-/// How much waits behind `h`, and since when, of its first `$2` events.
+/// Counts the first `$2` events of the queue `h`, and takes the earliest time of parking.
 macro_rules! waiting {
     () => {
         concat!(

@@ -147,8 +147,8 @@ pub(crate) fn sweeps(db: &mut PgConnection, filter: &SweepList) -> Result<Page<S
     walk.page(db, "reading the sweeps", columns, i64::from(filter.limit))
 }
 
-/// How these accounts stand, and, without `only`, the others that were seen, of which something is
-/// proven, or waits for a person; 5,000 at most.
+/// The standing of these accounts, and, without `only`, of the others that were seen, of which
+/// something is proven, or waits for a person; 5,000 at most.
 pub(crate) fn accounts(
     db: &mut PgConnection,
     listed: &[String],

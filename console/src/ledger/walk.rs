@@ -274,7 +274,7 @@ impl Walk {
         }))
     }
 
-    /// How many rows match, of the first `most`; `true`: these were all.
+    /// The number of rows that match, of the first `most`; `true`: these were all.
     ///
     /// # Errors
     /// The database's.

@@ -100,7 +100,7 @@ REVOKE UPDATE ON dead_letter_groups FROM bookend_processor;
 GRANT UPDATE (status, occurrences, reopened, last_seen, status_changed_at, status_action_id)
     ON dead_letter_groups TO bookend_processor;
 
--- What the reconciler proved and found. A certificate is issued once; of a sweep its end is added,
+-- The reconciler's proofs and findings. A certificate is issued once; of a sweep its end is added,
 -- of a finding its class, its repair and its closure.
 REVOKE UPDATE ON certificates FROM bookend_reconciler;
 REVOKE UPDATE ON sweeps FROM bookend_reconciler;
@@ -186,7 +186,7 @@ CREATE TRIGGER operator_action_items_never_planned_again BEFORE UPDATE ON operat
     FOR EACH ROW WHEN (OLD.state <> 'planned' AND NEW.state = 'planned')
     EXECUTE FUNCTION refuse_rewrite('what an action has tried is not planned again');
 
--- Who may only look leaves no rows, refused attempts included.
+-- A role that may only read leaves no rows, refused attempts included.
 REVOKE EXECUTE ON FUNCTION note_denied_action(text, text, text, text, text, json, text) FROM bookend_reader;
 COMMENT ON TABLE operator_actions IS 'What was done by hand: who, when, why, what, and what came of it; refused attempts of roles that may act included. Never deleted; only its last result changes, by a trigger.';
 

@@ -21,7 +21,7 @@ pub(super) fn run(global: &Global, filter: &BookingList) -> Result<(), Failure> 
     let page = read(global.timeout, "booking_list", |db| {
         booking::list(db, filter)
     })?;
-    let (bookings, more) = page.told("no booking fits all filters")?;
+    let (bookings, more) = page.report("no booking fits all filters")?;
     match global.output {
         Form::Json => output::json(&Listed { bookings, more }),
         Form::Table => output::text(&table(bookings)),

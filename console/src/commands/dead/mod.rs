@@ -36,7 +36,7 @@ struct Listed {
 
 fn list(global: &Global, filter: &DeadList) -> Result<(), Failure> {
     let page = read(global.timeout, "dead_list", |db| dead::list(db, filter))?;
-    let (dead_letters, more) = page.told("no dead letter fits all filters")?;
+    let (dead_letters, more) = page.report("no dead letter fits all filters")?;
     match global.output {
         Form::Json => output::json(&Listed { dead_letters, more }),
         Form::Table => output::text(&table(&dead_letters)),
@@ -84,7 +84,7 @@ struct Groups {
 
 fn groups(global: &Global, filter: &DeadGroups) -> Result<(), Failure> {
     let page = read(global.timeout, "dead_groups", |db| dead::groups(db, filter))?;
-    let (groups, more) = page.told("no group of dead letters fits")?;
+    let (groups, more) = page.report("no group of dead letters fits")?;
     match global.output {
         Form::Json => output::json(&Groups { groups, more }),
         Form::Table => output::text(&group_table(&groups)),

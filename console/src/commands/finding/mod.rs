@@ -34,7 +34,7 @@ fn list(global: &Global, filter: &FindingList) -> Result<(), Failure> {
     let (total, page) = read(global.timeout, "finding_list", |db| {
         finding::matching(db, filter)
     })?;
-    let (findings, more) = page.told(if filter.all {
+    let (findings, more) = page.report(if filter.all {
         "no finding fits all filters"
     } else {
         "no open finding fits all filters; --all shows the closed and repaired ones, too"
@@ -52,7 +52,7 @@ fn list(global: &Global, filter: &FindingList) -> Result<(), Failure> {
     }
 }
 
-/// What is said where not all findings that match are shown.
+/// The message for a page that does not show all findings that match.
 fn beyond(shown: usize, total: Total) -> Option<String> {
     let Total {
         total,

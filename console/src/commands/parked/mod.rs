@@ -30,7 +30,7 @@ struct Listed {
 
 fn list(global: &Global, filter: &ParkedList) -> Result<(), Failure> {
     let page = read(global.timeout, "parked_list", |db| parked::list(db, filter))?;
-    let (queues, more) = page.told("no queue fits all filters")?;
+    let (queues, more) = page.report("no queue fits all filters")?;
     match global.output {
         Form::Json => output::json(&Listed { queues, more }),
         Form::Table => output::text(&table(&queues)),

@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global, filter: &SweepFindings) -> Result<(), Failure
     let page = read(global.timeout, "sweep_findings", |db| {
         finding::list(db, filter)
     })?;
-    let (findings, more) = page.told(if filter.all {
+    let (findings, more) = page.report(if filter.all {
         "no finding fits all filters"
     } else {
         "no open finding fits all filters; --all shows the repaired ones, too"

@@ -45,7 +45,7 @@ fn list(global: &Global, filter: &SweepList) -> Result<(), Failure> {
         let accounts = sweep::accounts(db, &names, filter.account.as_deref())?;
         Ok((accounts, page))
     })?;
-    let (sweeps, more) = page.told("no sweep fits all filters")?;
+    let (sweeps, more) = page.report("no sweep fits all filters")?;
     match global.output {
         Form::Json => output::json(&Listed {
             accounts,
@@ -115,7 +115,7 @@ fn certificates(global: &Global, filter: &SweepCertificates) -> Result<(), Failu
     let page = read(global.timeout, "sweep_certificates", |db| {
         sweep::certificates(db, filter)
     })?;
-    let (certificates, more) = page.told("no certificate fits all filters")?;
+    let (certificates, more) = page.report("no certificate fits all filters")?;
     match global.output {
         Form::Json => output::json(&Certificates { certificates, more }),
         Form::Table => output::text(&columns(
@@ -160,7 +160,7 @@ struct Plans {
 
 fn plans(global: &Global, filter: &SweepPlans) -> Result<(), Failure> {
     let page = read(global.timeout, "sweep_plans", |db| plan::list(db, filter))?;
-    let (plans, more) = page.told("no plan fits all filters")?;
+    let (plans, more) = page.report("no plan fits all filters")?;
     match global.output {
         Form::Json => output::json(&Plans { plans, more }),
         Form::Table => output::text(&columns(

@@ -1,4 +1,4 @@
-//! What the reconciler proved and found.
+//! Certificates, sweeps and findings: the reconciler writes each part once.
 
 use super::{RECONCILER, Roles};
 
