@@ -101,6 +101,7 @@ tools: python
 
 lint: deps tools ## formatting, lints, documentation, licences, advisories, compose file, Dockerfile, scripts
 	$(CARGO) fmt --all --check
+	python3 testbed/plain_words.py
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
 	$(TOOLS)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
