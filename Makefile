@@ -10,7 +10,7 @@ TESTBED := target/release/testbed
 # One place for what is built, whatever the caller's environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: help deps build python node wrk nginx test demo up down histories bench lint
+.PHONY: help deps build python node wrk nginx test demo up down histories bench docs lint
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,12 @@ wrk:
 bench: build wrk ## the benchmarks beside the floors, as a table and .bookend/bench.json
 	$(TESTBED) bench
 
+# The pages as a book, in target/book.
+MDBOOK := $(CURDIR)/.bookend/mdbook/bin/mdbook
+docs: deps ## the pages in docs/ as a book: target/book/index.html
+	@[ -x $(MDBOOK) ] || $(CARGO) install --quiet --locked --root .bookend/mdbook mdbook@0.5.2
+	$(MDBOOK) build
+
 # What a check needs is installed into .bookend/tools, by name and version.
 TOOLS := $(CURDIR)/.bookend/tools/bin
 .PHONY: tools
@@ -95,6 +101,7 @@ tools: python
 
 lint: deps tools ## formatting, lints, documentation, licences, advisories, compose file, Dockerfile, scripts
 	$(CARGO) fmt --all --check
+	python3 testbed/plain_words.py
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
 	$(TOOLS)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml

@@ -6,9 +6,11 @@ mod booking;
 mod consumer;
 mod dead;
 mod endpoint;
+mod erase;
 mod finding;
 mod object;
 mod parked;
+mod retention;
 mod secrets;
 mod sweep;
 
@@ -17,9 +19,11 @@ pub(crate) use booking::{BookingAccept, BookingAmend, BookingAudit, BookingComma
 pub(crate) use consumer::{ConsumerChange, ConsumerCommand};
 pub(crate) use dead::{DeadCommand, DeadDecide, DeadGroups, DeadList, DeadReplay, Letter};
 pub(crate) use endpoint::{EndpointCommand, EndpointEnsure, EndpointShow, StripeAccess};
+pub(crate) use erase::{EraseArgs, Person};
 pub(crate) use finding::{FindingClose, FindingCommand, FindingList};
 pub(crate) use object::{AssignmentOptions, ObjectAssign, ObjectCommand, ObjectUnassign};
 pub(crate) use parked::{ParkedCommand, ParkedList, ParkedRelease, ParkedSkip};
+pub(crate) use retention::{RetentionCommand, RetentionDetach};
 pub(crate) use secrets::{SecretsCommand, SecretsRoll, SecretsStatus};
 pub(crate) use sweep::{
     SweepCertificates, SweepCommand, SweepFindings, SweepList, SweepPlans, SweepRepair,
@@ -35,6 +39,7 @@ use shared::clock::{Clock as _, SystemClock};
 use shared::config::{Deployment, KafkaArgs};
 use shared::ids::{AccountId, BookingId, EventId, ObjectId};
 
+use crate::cursor::{self, Cursor};
 use crate::output::Form;
 use crate::refold::RefoldArgs;
 use crate::replay::args::ReplayArgs;
@@ -159,6 +164,25 @@ Example: what was given up on since noon, looked at, then done
   bookend replay --to-datetime 2026-11-01T12:00:00Z --disposition dead \\
     --execute --reason \"fixed in 1.4.2\" --expect 17")]
     Replay(Box<ReplayArgs>),
+    /// Erase a person's data: blank the payloads that hold it.
+    ///
+    /// Without --execute it only tells what would go. Searched are all payloads of the ledger and of
+    /// the dead letters; with an event go all events of the objects that it is about or that links
+    /// tie to it. Ids, hashes, signatures, times and amounts stay, so money and audit trail are as
+    /// before; `event verify` says that the evidence was erased. Erase the person at Stripe first: what
+    /// Stripe sends later is stored again. Kafka forgets by itself: until when is said. --timeout
+    /// bounds the search, which reads every payload.
+    #[command(after_long_help = "\
+Example: looked at, then done
+  bookend erase --customer cus_9s6XKzkNRiz8i3 --email jenny.rosen@example.com --timeout 30m
+  bookend erase --customer cus_9s6XKzkNRiz8i3 --email jenny.rosen@example.com --timeout 30m \\
+    --execute --reason \"request 2026-117\" --expect 23")]
+    Erase(Box<EraseArgs>),
+    /// How long each table keeps its rows, and months that leave the ledger.
+    Retention {
+        #[command(subcommand)]
+        command: RetentionCommand,
+    },
     /// Check every setting and every dependency, one line each, with what to do about it.
     ///
     /// Settings are read from the environment, as the services read them. A check that cannot be
@@ -210,9 +234,14 @@ pub(crate) enum EventCommand {
     /// List ledger rows, newest first.
     ///
     /// Rows are sorted by the event's own time, then by id. Without a filter the newest are shown.
+    /// One filter is answered by an index: --booking, --disposition parked or dead, a --source other
+    /// than webhook, or a whole --type. The others are checked row by row, and a page examines 20000
+    /// rows at most; standard error, and `next` in JSON, name the cursor to go on with.
     #[command(after_long_help = "\
 Example: the last two hours' events that were given up on, as JSON
-  bookend event list --disposition dead --since 2h --output json")]
+  bookend event list --disposition dead --since 2h --output json
+Example: the page behind the last row of the one before
+  bookend event list --after 2026-11-01T12:00:00Z/evt_1QxMdbLkdIwHu7ixFVbO2Q3a")]
     List(EventList),
     /// Show one ledger row: where it came from, where it lies, what it did.
     #[command(after_long_help = "\
@@ -273,6 +302,9 @@ pub(crate) struct EventList {
     /// Created before: RFC 3339, or a duration back from now.
     #[arg(long, value_parser = moment, value_name = "TIME")]
     pub(crate) until: Option<DateTime<Utc>>,
+    /// Only rows behind this cursor: `TIME/ID`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_text)]
+    pub(crate) after: Option<Cursor<String>>,
     /// At most this many rows.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,

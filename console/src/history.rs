@@ -161,6 +161,8 @@ mod tests {
             offset: 0,
             payload_length: 2,
             payload_sha256: String::new(),
+            payload_removed_at: None,
+            payload_removed_by: None,
             signed: true,
             verified_by: None,
             fold_version: 1,

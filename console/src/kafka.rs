@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use shared::config::{Deployment, KafkaArgs, Problems};
 use shared::kafka::{KafkaSettings, topics};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 
 /// First offset that is there, and the one after the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,26 @@ pub(crate) fn settings(args: &KafkaArgs, deployment: Deployment) -> Result<Kafka
             what: refused.0.join("; "),
         }),
     }
+}
+
+/// How long a topic keeps a record, milliseconds; none: for ever.
+///
+/// # Errors
+/// 6 when there is no such topic, or when the brokers do not answer.
+pub(crate) fn retention(
+    settings: &KafkaSettings,
+    topic: &str,
+    limit: Duration,
+) -> Result<Option<i64>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::Runtime { source })?;
+    let found = runtime.block_on(topics::look(settings, topic, limit));
+    let found = found.map_err(|error| Failure::Precondition {
+        what: chain(&error),
+    })?;
+    Ok(found.retention_ms())
 }
 
 /// A client that reads a topic by offset.

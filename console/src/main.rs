@@ -15,6 +15,7 @@
 mod action;
 mod args;
 mod commands;
+mod cursor;
 mod database;
 mod doctor;
 mod endpoint;
@@ -63,6 +64,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Lag(lag) => commands::lag::run(&global, &lag),
         Command::Refold(refold) => commands::refold::run(&global, &refold),
         Command::Replay(replay) => commands::replay::run(&global, &replay),
+        Command::Erase(erase) => commands::erase::run(&global, &erase),
+        Command::Retention { command } => commands::retention::run(&global, command),
         Command::Doctor(doctor) => commands::doctor::run(&global, &doctor),
     }
 }

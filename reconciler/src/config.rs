@@ -16,6 +16,7 @@ use shared::ids::AccountId;
 use shared::kafka::KafkaSettings;
 
 use crate::budget::Rate;
+use crate::retention::RetentionArgs;
 use crate::sampling::SampleArgs;
 use crate::stripe;
 use crate::sweep::Limits;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub sweep: SweepArgs,
     #[command(flatten)]
     pub samples: SampleArgs,
+    #[command(flatten)]
+    pub retention: RetentionArgs,
 }
 
 /// How to reach Stripe. Not printable, as above.
@@ -169,6 +172,7 @@ pub struct Config {
     pub sender_interval: Duration,
     pub silence_after: Duration,
     pub samples: SampleArgs,
+    pub retention: RetentionArgs,
 }
 
 impl Settings {
@@ -188,6 +192,7 @@ impl Settings {
             .sweep
             .check(&self.common, self.stripe.stripe_livemode, &mut problems);
         let samples = self.samples.check(&mut problems);
+        let retention = self.retention.check(&mut problems);
         problems.into_result()?;
         Ok(Config {
             common: self.common.clone(),
@@ -212,6 +217,7 @@ impl Settings {
             sender_interval: self.sweep.sender_interval,
             silence_after: self.sweep.silence_after,
             samples,
+            retention,
         })
     }
 }

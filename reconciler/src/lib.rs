@@ -4,7 +4,7 @@
 //! Invariants: it can be late, never wrong: its cursor moves only after what it published was
 //! acknowledged, a backlog is never taken for a gap, and a window is either proved complete or its
 //! gaps are named. It alone holds Stripe's API key. It writes no ledger, object, booking or outbox
-//! row.
+//! row; what has outlived its life it removes through functions that the database owns.
 //!
 //! Deliberately absent: folding, and any listener in the one-shot commands.
 
@@ -24,6 +24,7 @@ pub mod passes;
 pub mod proof;
 pub mod publish;
 pub mod repair;
+pub mod retention;
 pub mod sampling;
 pub mod sender;
 pub mod service;

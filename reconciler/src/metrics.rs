@@ -7,6 +7,7 @@ use shared::folding::money::KINDS;
 use shared::clock::{Clock, SystemClock};
 
 use crate::evidence::Gap;
+use crate::retention::Job;
 use crate::sender;
 use crate::store::certificates::CompleteUpTo;
 use crate::store::sweeps::Kind;
@@ -36,6 +37,7 @@ pub struct Metrics {
     alarms: Gauge<i64>,
     calls: Gauge<i64>,
     allowance: Gauge<i64>,
+    removed: Counter<u64>,
 }
 
 /// What is kept in Postgres and alerts watch.
@@ -137,6 +139,10 @@ impl Default for Metrics {
                 "reconciler_stripe_calls_allowed_30d",
                 "Reads that Stripe allows for the transactions of 30 days.",
             ),
+            removed: meter
+                .u64_counter("bookend_retention_removed_total")
+                .with_description("Rows or payloads that outlived their life and are gone, by job.")
+                .build(),
         }
     }
 }
@@ -247,6 +253,13 @@ impl Metrics {
     pub fn calls(&self, calls: i64, allowed: i64) {
         self.calls.record(calls, &[]);
         self.allowance.record(allowed, &[]);
+    }
+
+    /// A step of a retention job is over.
+    pub fn removed(&self, job: Job, removed: i64) {
+        let removed = u64::try_from(removed).unwrap_or(0);
+        self.removed
+            .add(removed, &[KeyValue::new("job", job.name())]);
     }
 
     /// Whether this instance holds the lock.

@@ -9,6 +9,7 @@
 mod accounts;
 mod background;
 mod live;
+mod retention;
 mod samples;
 
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub async fn all<L: EventLog>(config: &Config, engine: &Engine<L>, metrics: &Met
         () = background::figures(config, &quiet, metrics) => {}
         () = samples::samples(config, &quiet, metrics) => {}
         () = samples::ledgers(config, &quiet, metrics) => {}
+        () = retention::retentions(config, &quiet, metrics) => {}
         () = watch(engine) => {}
     }
 }

@@ -59,7 +59,9 @@ fn three_nodes_go_on_without_one() {
     create(&live, &[Topic::facts("after", 3)]).unwrap();
     kafka.stop().unwrap();
     kafka.start_again().unwrap();
-    assert_eq!(brokers_up(&live), 3);
+    eventually(Duration::from_secs(30), "all three are back", || {
+        brokers_up(&live) == 3
+    });
 }
 
 #[test]

@@ -77,13 +77,16 @@ impl Attempt {
     }
 
     /// Records that it was refused, and why, over a connection of its own: the one it was refused
-    /// on may be broken.
+    /// on may be broken. A role that may only read leaves no row: `false`.
     ///
     /// # Errors
     /// The database's; then the refusal is not recorded.
-    pub(crate) fn denied(&self, limit: Duration, because: &str) -> Result<String, Failure> {
+    pub(crate) fn denied(&self, limit: Duration, because: &str) -> Result<bool, Failure> {
         let id = new_id();
         Writer::connect(limit)?.run("note_denied_action", |db| {
+            if !may_record(db)? {
+                return Ok(false);
+            }
             sql_query("SELECT note_denied_action($1, $2, $3, $4, $5, $6::json, $7)")
                 .bind::<Text, _>(&id)
                 .bind::<Text, _>(&self.operator.who)
@@ -96,14 +99,28 @@ impl Attempt {
                 .map_err(|source| Failure::Query {
                     doing: "recording a refused attempt",
                     source,
-                })
-        })?;
-        Ok(id)
+                })?;
+            Ok(true)
+        })
     }
 }
 
-/// Runs `work`, and records the attempt as denied where it is refused: 4 and 6. What cannot be
-/// recorded is said on standard error; the refusal stands.
+/// Whether this role may record that it was refused.
+fn may_record(db: &mut PgConnection) -> Result<bool, Failure> {
+    let statement = "SELECT has_function_privilege(
+             'note_denied_action(text, text, text, text, text, json, text)', 'EXECUTE') AS allowed,
+         current_user::text AS role";
+    let answer: Allowed = sql_query(statement)
+        .get_result(db)
+        .map_err(|source| Failure::Query {
+            doing: "reading the role's rights",
+            source,
+        })?;
+    Ok(answer.allowed)
+}
+
+/// Runs `work`, and records the attempt as denied where it is refused: 4 and 6. Standard error tells
+/// where it is not recorded; the refusal stands.
 ///
 /// # Errors
 /// `work`'s own.
@@ -113,11 +130,17 @@ pub(crate) fn guarded<T>(
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let outcome = work();
-    if let Err(refusal @ (Failure::NotAllowed { .. } | Failure::Precondition { .. })) = &outcome
-        && let Err(failure) = attempt.denied(limit, &refusal.explain())
-    {
-        let why = crate::text::printable(&failure.explain());
-        eprintln!("bookend: the refused attempt could not be recorded: {why}");
+    if let Err(refusal @ (Failure::NotAllowed { .. } | Failure::Precondition { .. })) = &outcome {
+        match attempt.denied(limit, &refusal.explain()) {
+            Ok(true) => {}
+            Ok(false) => {
+                eprintln!("bookend: the refused attempt of a role that only reads is not recorded")
+            }
+            Err(failure) => {
+                let why = crate::text::printable(&failure.explain());
+                eprintln!("bookend: the refused attempt could not be recorded: {why}");
+            }
+        }
     }
     outcome
 }
@@ -136,8 +159,8 @@ struct Allowed {
 /// # Errors
 /// 4 when it may not.
 pub(crate) fn may_act(db: &mut PgConnection) -> Result<(), Failure> {
-    let statement = "SELECT has_table_privilege('operator_actions', 'INSERT')
-            AND has_table_privilege('operator_action_items', 'INSERT') AS allowed,
+    let statement = "SELECT has_any_column_privilege('operator_actions', 'INSERT')
+            AND has_any_column_privilege('operator_action_items', 'INSERT') AS allowed,
         current_user::text AS role";
     let answer: Allowed = sql_query(statement)
         .get_result(db)
@@ -203,8 +226,8 @@ fn insert_action(
     plan: &Value,
 ) -> Result<(), Failure> {
     sql_query(
-        "INSERT INTO operator_actions (id, who, host, verb, reason, request, plan, state)
-         VALUES ($1, $2, $3, $4, $5, $6::json, $7::json, 'running')",
+        "INSERT INTO operator_actions (id, who, host, verb, reason, request, plan)
+         VALUES ($1, $2, $3, $4, $5, $6::json, $7::json)",
     )
     .bind::<Text, _>(id)
     .bind::<Text, _>(&attempt.operator.who)
@@ -254,7 +277,7 @@ fn insert_items(
 }
 
 impl Action {
-    /// Writes how it ended, what came of it and when.
+    /// Adds how it ended, what came of it and when; the action shows the last such row.
     ///
     /// # Errors
     /// The database's: what was done stays done, only the note is missing.
@@ -275,8 +298,7 @@ impl Action {
         result: &Value,
     ) -> Result<(), Failure> {
         sql_query(
-            "UPDATE operator_actions SET state = $2, result = $3::json, finished_at = now()
-             WHERE id = $1",
+            "INSERT INTO operator_action_results (action_id, state, result) VALUES ($1, $2, $3::json)",
         )
         .bind::<Text, _>(&self.id)
         .bind::<Text, _>(ended.as_str())

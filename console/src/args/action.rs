@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::moment;
+use crate::cursor::{self, Cursor};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum ActionCommand {
@@ -35,6 +36,9 @@ pub(crate) struct ActionList {
     /// Begun at or after: RFC 3339, or a duration back from now (`2h`).
     #[arg(long, value_parser = moment, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
+    /// Only rows behind this cursor: `TIME/ID`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_text)]
+    pub(crate) after: Option<Cursor<String>>,
     /// At most this many rows.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,

@@ -6,6 +6,7 @@ use shared::ids::{BookingId, EventId};
 
 use super::{LogArgs, booking_id, moment};
 use crate::action::Writing;
+use crate::cursor::{self, Cursor};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum DeadCommand {
@@ -17,6 +18,8 @@ Example: what nobody has looked at yet, of the last two hours, as JSON
   bookend dead list --status open --since 2h --output json")]
     List(DeadList),
     /// List groups: dead letters that failed in the same way, the last seen first.
+    ///
+    /// UNSETTLED counts its open and acknowledged dead letters up to 1000.
     #[command(after_long_help = "\
 Example: what is open
   bookend dead groups --status open")]
@@ -82,6 +85,9 @@ pub(crate) struct DeadList {
     /// Last failed at or after: RFC 3339, or a duration back from now (`2h`).
     #[arg(long, value_parser = moment, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
+    /// Only rows behind this cursor: `TIME/NUMBER`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_number)]
+    pub(crate) after: Option<Cursor<i64>>,
     /// At most this many rows.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
@@ -93,6 +99,9 @@ pub(crate) struct DeadGroups {
     /// What was decided.
     #[arg(long, value_parser = ["open", "acknowledged", "resolved", "ignored"])]
     pub(crate) status: Option<String>,
+    /// Only rows behind this cursor: `TIME/FINGERPRINT`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_text)]
+    pub(crate) after: Option<Cursor<String>>,
     /// At most this many rows.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,

@@ -5,6 +5,7 @@ use shared::ids::{BookingId, ObjectId};
 
 use super::{LogArgs, booking_id, object_id};
 use crate::action::Writing;
+use crate::cursor::{self, Cursor};
 use crate::finding_kind;
 
 /// Longest identity of a finding, bytes: the most that a command may name.
@@ -55,7 +56,10 @@ pub(crate) struct FindingList {
     /// Closed and repaired ones, too.
     #[arg(long)]
     pub(crate) all: bool,
-    /// At most this many rows; the total is always reported.
+    /// Only rows behind this cursor: `TIME/NUMBER`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_number)]
+    pub(crate) after: Option<Cursor<i64>>,
+    /// At most this many rows; the total of all that match is reported up to 10000.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) limit: u32,
 }

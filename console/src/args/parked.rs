@@ -11,7 +11,9 @@ const LONGEST: usize = 512;
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum ParkedCommand {
-    /// List queues, the oldest first: each with its head, which alone is tried, and what waits.
+    /// List queues by name: each with its head, which alone is tried, and what waits.
+    ///
+    /// WAITING and OLDEST are of the first 1000 events of a queue.
     #[command(after_long_help = "\
 Example: what a named rule of the schema refuses
   bookend parked list --reason constraint")]
@@ -48,6 +50,9 @@ pub(crate) struct ParkedList {
     /// Stable name of the head's error.
     #[arg(long, value_name = "KIND")]
     pub(crate) reason: Option<String>,
+    /// Only queues with a greater name than this one: the last one of the page before.
+    #[arg(long, value_name = "QUEUE", value_parser = queue)]
+    pub(crate) after: Option<String>,
     /// At most this many queues.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,

@@ -6,6 +6,7 @@ use shared::ids::{BookingId, EventId};
 
 use super::{booking_id, event_id, moment};
 use crate::action::Writing;
+use crate::cursor::{self, Cursor};
 
 /// Longest name that is looked for, bytes.
 const LONGEST: usize = 255;
@@ -80,6 +81,9 @@ pub(crate) struct SweepList {
     /// Begun at or after: RFC 3339, or a duration back from now (`2h`).
     #[arg(long, value_parser = moment, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
+    /// Only rows behind this cursor: `TIME/NUMBER`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_number)]
+    pub(crate) after: Option<Cursor<i64>>,
     /// At most this many sweeps.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
@@ -112,6 +116,9 @@ pub(crate) struct SweepFindings {
     /// Found at or after: RFC 3339, or a duration back from now (`2h`).
     #[arg(long, value_parser = moment, value_name = "TIME")]
     pub(crate) since: Option<DateTime<Utc>>,
+    /// Only rows behind this cursor: `TIME/NUMBER`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_number)]
+    pub(crate) after: Option<Cursor<i64>>,
     /// At most this many rows.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub(crate) limit: u16,
@@ -129,6 +136,9 @@ pub(crate) struct SweepCertificates {
     /// Windows that begin before this.
     #[arg(long, value_parser = moment, value_name = "TIME")]
     pub(crate) to: Option<DateTime<Utc>>,
+    /// Only rows behind this cursor: `TIME/NUMBER`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_number)]
+    pub(crate) after: Option<Cursor<i64>>,
     /// At most this many rows.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: u32,
@@ -143,6 +153,9 @@ pub(crate) struct SweepPlans {
     /// A connected account; the empty text is our own.
     #[arg(long, value_parser = account)]
     pub(crate) account: Option<String>,
+    /// Only rows behind this cursor: `TIME/ID`, as the page before printed it.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor::with_text)]
+    pub(crate) after: Option<Cursor<String>>,
     /// At most this many rows.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,

@@ -8,7 +8,8 @@ use crate::args::{ActionCommand, ActionList, Global};
 use crate::database::read;
 use crate::failure::Failure;
 use crate::ledger::MOST_ROWS;
-use crate::ledger::action::{self, ActionRow, ItemRow};
+use crate::ledger::action::{self, ActionRow, ItemRow, ResultRow};
+use crate::ledger::page::More;
 use crate::output::{self, Form, columns, fields, or_dash};
 
 pub(crate) fn run(global: &Global, command: ActionCommand) -> Result<(), Failure> {
@@ -21,17 +22,15 @@ pub(crate) fn run(global: &Global, command: ActionCommand) -> Result<(), Failure
 #[derive(Serialize)]
 struct Listed {
     actions: Vec<ActionRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn list(global: &Global, filter: &ActionList) -> Result<(), Failure> {
-    let actions = read(global.timeout, "action_list", |db| action::list(db, filter))?;
-    if actions.is_empty() {
-        return Err(Failure::NothingMatched {
-            what: "no action fits all filters".to_owned(),
-        });
-    }
+    let page = read(global.timeout, "action_list", |db| action::list(db, filter))?;
+    let (actions, more) = page.report("no action fits all filters")?;
     match global.output {
-        Form::Json => output::json(&Listed { actions }),
+        Form::Json => output::json(&Listed { actions, more }),
         Form::Table => output::text(&columns(
             [
                 "AT",
@@ -62,6 +61,8 @@ struct Shown {
     action: ActionRow,
     /// Counts of the items by state, now: the processor may have gone on since the command ended.
     results: Results,
+    /// Each of its ends and resumptions, in order; the last one is the action's state.
+    history: Vec<ResultRow>,
     items: Vec<ItemRow>,
     /// True when there are more items than are shown.
     truncated: bool,
@@ -77,6 +78,7 @@ fn show(global: &Global, id: &str) -> Result<(), Failure> {
         Ok(Shown {
             action,
             results: results(db, id)?,
+            history: action::history(db, id)?,
             truncated: i64::try_from(items.len()).is_ok_and(|shown| shown >= MOST_ROWS),
             items,
         })
@@ -107,6 +109,21 @@ fn describe(shown: Shown) -> String {
         ("finished", row.finished_at.map(millisecond)),
         ("request", Some(row.request.0.to_string())),
     ]);
+    // One end says no more than the fields above.
+    if shown.history.len() > 1 {
+        text.push('\n');
+        text.push_str(&columns(
+            ["AT", "STATE", "ROLE", "RESULT"],
+            shown.history.into_iter().map(|row| {
+                [
+                    millisecond(row.at),
+                    row.state,
+                    row.database_role,
+                    or_dash(row.result.map(|result| result.0.to_string())),
+                ]
+            }),
+        ));
+    }
     if !shown.items.is_empty() {
         text.push('\n');
         text.push_str(&columns(

@@ -10,6 +10,7 @@ use crate::args::{EventCommand, EventList, Global};
 use crate::database::read;
 use crate::failure::Failure;
 use crate::ledger::event::{self, DeadLetter, EventRow, Evidence, Transition};
+use crate::ledger::page::More;
 use crate::ledger::parked::{self, QueueRow};
 use crate::output::{self, Form, columns, fields, or_dash};
 use crate::{history, secrets};
@@ -29,17 +30,15 @@ pub(crate) fn run(global: &Global, command: EventCommand) -> Result<(), Failure>
 #[derive(Serialize)]
 struct Listed {
     events: Vec<EventRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn list(global: &Global, filter: &EventList) -> Result<(), Failure> {
-    let events = read(global.timeout, "event_list", |db| event::list(db, filter))?;
-    if events.is_empty() {
-        return Err(Failure::NothingMatched {
-            what: "no event fits all filters".to_owned(),
-        });
-    }
+    let page = read(global.timeout, "event_list", |db| event::list(db, filter))?;
+    let (events, more) = page.report("no event fits all filters")?;
     match global.output {
-        Form::Json => output::json(&Listed { events }),
+        Form::Json => output::json(&Listed { events, more }),
         Form::Table => output::text(&columns(
             [
                 "CREATED",
@@ -101,6 +100,7 @@ fn describe(shown: Shown) -> String {
         parked,
     } = shown;
     let effect = history::effect(&event, &transitions, &dead_letters);
+    let payload = payload_text(&event);
     let mut text = fields([
         ("event", Some(event.id)),
         ("type", Some(event.r#type)),
@@ -123,7 +123,7 @@ fn describe(shown: Shown) -> String {
                 event.topic, event.partition, event.offset
             )),
         ),
-        ("payload", Some(format!("{} bytes", event.payload_length))),
+        ("payload", Some(payload)),
         ("sha256", Some(event.payload_sha256)),
         ("verified by", event.verified_by),
         ("trace", event.trace_id),
@@ -158,9 +158,38 @@ fn describe(shown: Shown) -> String {
     text
 }
 
+fn payload_text(event: &EventRow) -> String {
+    match (
+        event.payload_removed_at,
+        event.payload_removed_by.as_deref(),
+    ) {
+        (Some(at), by) => format!("removed {} by {}", second(at), by.unwrap_or("nobody named")),
+        (None, _) => format!("{} bytes", event.payload_length),
+    }
+}
+
 fn evidence(global: &Global, id: &EventId) -> Result<Evidence, Failure> {
-    read(global.timeout, "event_payload", |db| {
+    let evidence = read(global.timeout, "event_payload", |db| {
         event::evidence(db, id.as_str())?.ok_or_else(|| unknown(id))
+    })?;
+    match removed(&evidence) {
+        Some(when) => Err(Failure::Precondition {
+            what: format!(
+                "{id}: the payload {when}; its SHA-256, signature and times are kept, and what \
+                 folding reads of it"
+            ),
+        }),
+        None => Ok(evidence),
+    }
+}
+
+/// Since when, and by what, the payload is gone; `None`: it is there.
+fn removed(evidence: &Evidence) -> Option<String> {
+    let at = second(evidence.payload_removed_at?);
+    let by = evidence.payload_removed_by.as_deref();
+    Some(match by {
+        Some("retention") | None => format!("outlived PAYLOAD_RETENTION and was removed at {at}"),
+        Some(action) => format!("was erased at {at} (action {action})"),
     })
 }
 
@@ -186,6 +215,7 @@ fn verify(global: &Global, id: &EventId, secrets: &Secrets) -> Result<(), Failur
         signature,
         verified_by,
         source,
+        ..
     } = evidence(global, id)?;
     // The hash needs no secret, so it is judged first: it tells bit rot from a wrong secret.
     if Sha256::digest(&payload).as_slice() != payload_sha256.as_slice() {

@@ -6,6 +6,7 @@ pub(crate) mod consumer;
 pub(crate) mod dead;
 pub(crate) mod doctor;
 pub(crate) mod endpoint;
+pub(crate) mod erase;
 pub(crate) mod event;
 pub(crate) mod finding;
 pub(crate) mod lag;
@@ -14,6 +15,7 @@ pub(crate) mod object;
 pub(crate) mod parked;
 pub(crate) mod refold;
 pub(crate) mod replay;
+pub(crate) mod retention;
 pub(crate) mod secrets;
 pub(crate) mod sweep;
 
@@ -27,6 +29,15 @@ fn second(time: DateTime<Utc>) -> String {
 /// RFC 3339 to the millisecond, for our own times.
 fn millisecond(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// A count that ends at `most`: `17`, or `1000+`.
+fn up_to(count: i64, most: i64) -> String {
+    if count < most {
+        count.to_string()
+    } else {
+        format!("{most}+")
+    }
 }
 
 /// `5000 eur`: integer minor units and the currency, neither guessed nor divided.

@@ -6,8 +6,11 @@ use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use serde::Serialize;
 
+use super::page::{Keyed, Page};
+use super::walk::{Order, Walk};
 use super::{JsonText, MOST_ROWS, rows};
 use crate::args::ActionList;
+use crate::cursor::Cursor;
 use crate::failure::Failure;
 
 /// One action, or a refused attempt.
@@ -66,19 +69,54 @@ pub(crate) struct ItemRow {
     pub(crate) done_at: Option<DateTime<Utc>>,
 }
 
+impl Keyed for ActionRow {
+    fn cursor(&self) -> String {
+        let (at, id) = (self.at, &self.id);
+        Cursor { at, id }.to_string()
+    }
+}
+
 /// Actions that match all filters, the newest first.
-pub(crate) fn list(db: &mut PgConnection, filter: &ActionList) -> Result<Vec<ActionRow>, Failure> {
-    let query = sql_query(format!(
-        "SELECT {COLUMNS} FROM operator_actions a
-         WHERE ($1 IS NULL OR a.state = $1) AND ($2 IS NULL OR a.who = $2)
-           AND ($3 IS NULL OR a.at >= $3)
-         ORDER BY a.at DESC, a.id DESC LIMIT $4"
-    ))
-    .bind::<Nullable<Text>, _>(filter.state.as_deref())
-    .bind::<Nullable<Text>, _>(filter.who.as_deref())
-    .bind::<Nullable<Timestamptz>, _>(filter.since)
-    .bind::<BigInt, _>(i64::from(filter.limit));
-    rows(db, "reading the actions", query)
+pub(crate) fn list(db: &mut PgConnection, filter: &ActionList) -> Result<Page<ActionRow>, Failure> {
+    let mut walk = Walk::new("operator_actions", "a", Order::NewestFirst("a.at", "a.id"));
+    match filter.state.as_deref() {
+        Some("done") => walk.check("a.state = $", "done"),
+        Some(state) => walk.lead("a.state = $", state),
+        None => {}
+    }
+    if let Some(who) = filter.who.as_deref() {
+        walk.lead("a.who = $", who);
+    }
+    if let Some(since) = filter.since {
+        walk.bound("a.at >= $", since);
+    }
+    walk.after(filter.after.as_ref());
+    walk.page(db, "reading the actions", COLUMNS, i64::from(filter.limit))
+}
+
+/// One end of an action, or its resumption.
+#[derive(Debug, Clone, Serialize, QueryableByName)]
+pub(crate) struct ResultRow {
+    #[diesel(sql_type = Timestamptz)]
+    pub(crate) at: DateTime<Utc>,
+    /// running: it was resumed.
+    #[diesel(sql_type = Text)]
+    pub(crate) state: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) result: Option<JsonText>,
+    #[diesel(sql_type = Text)]
+    pub(crate) database_role: String,
+}
+
+/// Every end of an action and every resumption, in order.
+pub(crate) fn history(db: &mut PgConnection, id: &str) -> Result<Vec<ResultRow>, Failure> {
+    let query = sql_query(
+        "SELECT r.at, r.state, r.result::text AS result, r.database_role
+         FROM operator_action_results r WHERE r.action_id = $1 ORDER BY r.seq LIMIT $2",
+    )
+    .bind::<Text, _>(id)
+    .bind::<BigInt, _>(MOST_ROWS);
+    rows(db, "reading the action's results", query)
 }
 
 /// One action, if it is known.

@@ -5,10 +5,11 @@ use diesel::pg::PgConnection;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use serde::Serialize;
-use shared::ids::BookingId;
 
 use super::amounts::{self, Amounts};
 use super::event::{COLUMNS, EventRow, TRANSITION, Transition};
+use super::page::{Keyed, Page};
+use super::walk::{Order, Walk};
 use super::{MOST_ROWS, rows};
 use crate::args::BookingList;
 use crate::failure::Failure;
@@ -77,23 +78,34 @@ pub(crate) fn find(connection: &mut PgConnection, id: &str) -> Result<Option<Boo
         .next())
 }
 
+impl Keyed for BookingRow {
+    fn cursor(&self) -> String {
+        self.id.clone()
+    }
+}
+
 /// Bookings that match all filters, in the order of their ids.
 pub(crate) fn list(
     connection: &mut PgConnection,
     filter: &BookingList,
-) -> Result<Vec<BookingRow>, Failure> {
-    let query = sql_query(format!(
-        "SELECT {COLUMNS_OF_BOOKING}, {} FROM bookings
-         WHERE version > 0 AND ($1 IS NULL OR status = $1) AND ($2 IS NULL OR hold = $2)
-           AND ($3 IS NULL OR id > $3)
-         ORDER BY id LIMIT $4",
-        amounts::COLUMNS
-    ))
-    .bind::<Nullable<Text>, _>(filter.status.as_deref())
-    .bind::<Nullable<Text>, _>(filter.hold.as_deref())
-    .bind::<Nullable<Text>, _>(filter.after.as_ref().map(BookingId::as_str))
-    .bind::<BigInt, _>(i64::from(filter.limit));
-    rows(connection, "reading the bookings", query)
+) -> Result<Page<BookingRow>, Failure> {
+    let mut walk = Walk::new("bookings", "b", Order::ById("b.id"));
+    // A row that was made only to be locked shows nothing.
+    walk.always("b.version > 0");
+    if let Some(hold) = filter.hold.as_deref() {
+        walk.lead("b.hold = $", hold);
+    }
+    match filter.status.as_deref() {
+        Some("confirmed") => walk.check("b.status = $", "confirmed"),
+        Some(status) => walk.lead("b.status = $", status),
+        None => {}
+    }
+    if let Some(after) = &filter.after {
+        walk.bound("b.id > $", after.as_str());
+    }
+    let columns = format!("{COLUMNS_OF_BOOKING}, {}", amounts::COLUMNS);
+    let limit = i64::from(filter.limit);
+    walk.page(connection, "reading the bookings", &columns, limit)
 }
 
 /// What was registered for it, folded or not.

@@ -6,8 +6,11 @@ use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use serde::Serialize;
 
+use super::page::{Keyed, Page};
 use super::rows;
+use super::walk::{Order, Walk};
 use crate::args::{DeadGroups, DeadList, Letter};
+use crate::cursor::Cursor;
 use crate::failure::Failure;
 
 /// One dead letter without its bytes and headers.
@@ -103,7 +106,7 @@ pub(crate) struct GroupRow {
     /// Times that it happened, repetitions of one letter included.
     #[diesel(sql_type = BigInt)]
     pub(crate) occurrences: i64,
-    /// Its letters that are open or acknowledged.
+    /// Its letters that are open or acknowledged, counted up to a bound.
     #[diesel(sql_type = BigInt)]
     pub(crate) unsettled: i64,
     #[diesel(sql_type = Integer)]
@@ -118,11 +121,22 @@ pub(crate) struct GroupRow {
     pub(crate) status_action_id: Option<String>,
 }
 
+/// The columns of [`GroupRow`] but the last, of a table called `g`.
 const GROUP: &str = "
     g.fingerprint, g.stage, g.error_class, g.error_kind, g.event_type, g.error, g.status,
-    g.occurrences, g.reopened, g.first_seen, g.last_seen, g.status_changed_at, g.status_action_id,
-    (SELECT count(*) FROM dead_letters d WHERE d.fingerprint = g.fingerprint
-         AND d.status IN ('open', 'acknowledged')) AS unsettled";
+    g.occurrences, g.reopened, g.first_seen, g.last_seen, g.status_changed_at, g.status_action_id";
+
+/// Most unsettled letters that a list counts of each group.
+pub(crate) const MAX_LISTED_UNSETTLED: i64 = 1_000;
+
+/// [`GROUP`] and its letters that are open or acknowledged, counted up to `most`.
+fn group_columns(most: i64) -> String {
+    format!(
+        "{GROUP}, (SELECT count(*) FROM (SELECT FROM dead_letters d
+             WHERE d.fingerprint = g.fingerprint AND d.status IN ('open', 'acknowledged')
+             LIMIT {most}) AS counted) AS unsettled"
+    )
+}
 
 /// What is needed to publish one again.
 #[derive(Debug, QueryableByName)]
@@ -133,53 +147,94 @@ pub(crate) struct Bytes {
     pub(crate) headers: String,
 }
 
+impl Keyed for DeadRow {
+    fn cursor(&self) -> String {
+        let (at, id) = (self.last_failed_at, self.id);
+        Cursor { at, id }.to_string()
+    }
+}
+
 /// Dead letters that match all filters, the last failure first.
-pub(crate) fn list(db: &mut PgConnection, filter: &DeadList) -> Result<Vec<DeadRow>, Failure> {
-    let (exact, prefix) = match filter.r#type.as_deref() {
-        Some(text) => match text.strip_suffix('*') {
-            Some(prefix) => (None, Some(prefix)),
-            None => (Some(text), None),
-        },
-        None => (None, None),
-    };
-    let query = sql_query(format!(
-        "SELECT {COLUMNS} FROM dead_letters d
-         WHERE ($1 IS NULL OR d.status = $1) AND ($2 IS NULL OR d.fingerprint = $2)
-           AND ($3 IS NULL OR d.booking_id = $3 OR d.key = $3)
-           AND ($4 IS NULL OR d.event_type = $4)
-           AND ($5 IS NULL OR starts_with(d.event_type, $5))
-           AND ($6 IS NULL OR d.error_class = $6) AND ($7 IS NULL OR d.last_failed_at >= $7)
-         ORDER BY d.last_failed_at DESC, d.id DESC LIMIT $8"
-    ))
-    .bind::<Nullable<Text>, _>(filter.status.as_deref())
-    .bind::<Nullable<Text>, _>(filter.group.as_deref())
-    .bind::<Nullable<Text>, _>(filter.booking.as_ref().map(ToString::to_string))
-    .bind::<Nullable<Text>, _>(exact)
-    .bind::<Nullable<Text>, _>(prefix)
-    .bind::<Nullable<Text>, _>(filter.class.as_deref())
-    .bind::<Nullable<Timestamptz>, _>(filter.since)
-    .bind::<BigInt, _>(i64::from(filter.limit));
-    rows(db, "reading the dead letters", query)
+pub(crate) fn list(db: &mut PgConnection, filter: &DeadList) -> Result<Page<DeadRow>, Failure> {
+    let limit = i64::from(filter.limit);
+    walk(filter).page(db, "reading the dead letters", COLUMNS, limit)
+}
+
+/// The first of these filters leads.
+fn walk(filter: &DeadList) -> Walk {
+    let mut walk = Walk::new(
+        "dead_letters",
+        "d",
+        Order::NewestFirst("d.last_failed_at", "d.id"),
+    );
+    if let Some(booking) = &filter.booking {
+        // Two indexes, by the booking that is held and by the record's key.
+        walk.lead(
+            "d.id IN (SELECT id FROM dead_letters WHERE booking_id = $
+                      UNION SELECT id FROM dead_letters WHERE key = $)",
+            booking.as_str(),
+        );
+    }
+    if let Some(group) = filter.group.as_deref() {
+        walk.lead("d.fingerprint = $", group);
+    }
+    if let Some(status) = filter.status.as_deref() {
+        walk.lead("d.status = $", status);
+    }
+    // `charge.*` is a prefix, anything else the whole type.
+    match filter
+        .r#type
+        .as_deref()
+        .map(|text| (text, text.strip_suffix('*')))
+    {
+        Some((_, Some(prefix))) => walk.check("starts_with(d.event_type, $)", prefix),
+        Some((exact, None)) => walk.lead("d.event_type = $", exact),
+        None => {}
+    }
+    if let Some(class) = filter.class.as_deref() {
+        walk.check("d.error_class = $", class);
+    }
+    if let Some(since) = filter.since {
+        walk.bound("d.last_failed_at >= $", since);
+    }
+    walk.after(filter.after.as_ref());
+    walk
+}
+
+impl Keyed for GroupRow {
+    fn cursor(&self) -> String {
+        let (at, id) = (self.last_seen, &self.fingerprint);
+        Cursor { at, id }.to_string()
+    }
 }
 
 /// Groups, the last seen first.
-pub(crate) fn groups(db: &mut PgConnection, filter: &DeadGroups) -> Result<Vec<GroupRow>, Failure> {
-    let query = sql_query(format!(
-        "SELECT {GROUP} FROM dead_letter_groups g WHERE ($1 IS NULL OR g.status = $1)
-         ORDER BY g.last_seen DESC, g.fingerprint LIMIT $2"
-    ))
-    .bind::<Nullable<Text>, _>(filter.status.as_deref())
-    .bind::<BigInt, _>(i64::from(filter.limit));
-    rows(db, "reading the groups", query)
+pub(crate) fn groups(
+    db: &mut PgConnection,
+    filter: &DeadGroups,
+) -> Result<Page<GroupRow>, Failure> {
+    let order = Order::NewestFirst("g.last_seen", "g.fingerprint");
+    let mut walk = Walk::new("dead_letter_groups", "g", order);
+    if let Some(status) = filter.status.as_deref() {
+        walk.lead("g.status = $", status);
+    }
+    walk.after(filter.after.as_ref());
+    let columns = group_columns(MAX_LISTED_UNSETTLED);
+    walk.page(db, "reading the groups", &columns, i64::from(filter.limit))
 }
 
-/// One group.
+/// One group, its unsettled letters counted up to `most`.
 ///
 /// # Errors
 /// 3 when there is none of that name.
-pub(crate) fn group(db: &mut PgConnection, fingerprint: &str) -> Result<GroupRow, Failure> {
+pub(crate) fn group(
+    db: &mut PgConnection,
+    fingerprint: &str,
+    most: i64,
+) -> Result<GroupRow, Failure> {
+    let columns = group_columns(most);
     let query = sql_query(format!(
-        "SELECT {GROUP} FROM dead_letter_groups g WHERE g.fingerprint = $1"
+        "SELECT {columns} FROM dead_letter_groups g WHERE g.fingerprint = $1"
     ))
     .bind::<Text, _>(fingerprint);
     let found = rows(db, "reading the groups", query)?.into_iter().next();

@@ -7,8 +7,11 @@ use diesel::{QueryableByName, sql_query};
 use serde::Serialize;
 
 use super::json::JsonText;
+use super::page::{Keyed, Page};
 use super::rows;
+use super::walk::{Order, Walk};
 use crate::args::EventList;
+use crate::cursor::Cursor;
 use crate::failure::Failure;
 
 /// One row of the ledger without its payload.
@@ -58,6 +61,11 @@ pub(crate) struct EventRow {
     pub(crate) payload_length: i32,
     #[diesel(sql_type = Text)]
     pub(crate) payload_sha256: String,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) payload_removed_at: Option<DateTime<Utc>>,
+    /// `retention`, or the action that erased it.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) payload_removed_by: Option<String>,
     #[diesel(sql_type = Bool)]
     pub(crate) signed: bool,
     #[diesel(sql_type = Nullable<Text>)]
@@ -74,7 +82,7 @@ pub(super) const COLUMNS: &str = r#"
     e.object_id, e.snapshot_event, e.booking_id, e.source, e.disposition, e.received_at,
     e.applied_at, e.apply_seq, e.topic, e.partition, e."offset",
     octet_length(e.payload) AS payload_length, encode(e.payload_sha256, 'hex') AS payload_sha256,
-    e.signature IS NOT NULL AS signed, e.verified_by, e.fold_version, e.trace_id"#;
+    e.payload_removed_at, e.payload_removed_by, e.signature IS NOT NULL AS signed, e.verified_by, e.fold_version, e.trace_id"#;
 
 /// One change of a booking, as the audit trail has it.
 #[derive(Debug, Clone, Serialize, QueryableByName)]
@@ -141,39 +149,62 @@ pub(crate) struct Evidence {
     pub(crate) verified_by: Option<String>,
     #[diesel(sql_type = Text)]
     pub(crate) source: String,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub(crate) payload_removed_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) payload_removed_by: Option<String>,
 }
 
-/// Rows that match all filters, newest first, at most `filter.limit`; empty if none does.
+impl Keyed for EventRow {
+    fn cursor(&self) -> String {
+        let (at, id) = (self.created, &self.id);
+        Cursor { at, id }.to_string()
+    }
+}
+
+/// Rows that match all filters, newest first, at most `filter.limit`.
 pub(crate) fn list(
     connection: &mut PgConnection,
     filter: &EventList,
-) -> Result<Vec<EventRow>, Failure> {
+) -> Result<Page<EventRow>, Failure> {
+    let limit = i64::from(filter.limit);
+    walk(filter).page(connection, "reading the ledger", COLUMNS, limit)
+}
+
+/// The first of these filters leads: few rows are of one booking, failing or not from a webhook.
+fn walk(filter: &EventList) -> Walk {
+    let mut walk = Walk::new("events", "e", Order::NewestFirst("e.created", "e.id"));
+    if let Some(booking) = &filter.booking {
+        walk.lead("e.booking_id = $", booking.as_str());
+    }
+    match filter.disposition.as_deref() {
+        Some(what @ ("parked" | "dead")) => walk.lead("e.disposition = $", what),
+        Some(what) => walk.check("e.disposition = $", what),
+        None => {}
+    }
+    match filter.source.as_deref() {
+        Some("webhook") => walk.check("e.source = $", "webhook"),
+        Some(source) => walk.lead("e.source = $", source),
+        None => {}
+    }
     // `charge.*` is a prefix, anything else the whole type.
-    let (exact, prefix) = match filter.r#type.as_deref() {
-        Some(text) => match text.strip_suffix('*') {
-            Some(prefix) => (None, Some(prefix)),
-            None => (Some(text), None),
-        },
-        None => (None, None),
-    };
-    let statement = format!(
-        "SELECT {COLUMNS} FROM events e
-         WHERE ($1 IS NULL OR e.booking_id = $1)
-           AND ($2 IS NULL OR e.type = $2) AND ($3 IS NULL OR starts_with(e.type, $3))
-           AND ($4 IS NULL OR e.disposition = $4) AND ($5 IS NULL OR e.source = $5)
-           AND ($6 IS NULL OR e.created >= $6) AND ($7 IS NULL OR e.created < $7)
-         ORDER BY e.created DESC, e.id DESC LIMIT $8"
-    );
-    let query = sql_query(statement)
-        .bind::<Nullable<Text>, _>(filter.booking.as_ref().map(ToString::to_string))
-        .bind::<Nullable<Text>, _>(exact)
-        .bind::<Nullable<Text>, _>(prefix)
-        .bind::<Nullable<Text>, _>(filter.disposition.as_deref())
-        .bind::<Nullable<Text>, _>(filter.source.as_deref())
-        .bind::<Nullable<Timestamptz>, _>(filter.since)
-        .bind::<Nullable<Timestamptz>, _>(filter.until)
-        .bind::<BigInt, _>(i64::from(filter.limit));
-    rows(connection, "reading the ledger", query)
+    match filter
+        .r#type
+        .as_deref()
+        .map(|text| (text, text.strip_suffix('*')))
+    {
+        Some((_, Some(prefix))) => walk.check("starts_with(e.type, $)", prefix),
+        Some((exact, None)) => walk.lead("e.type = $", exact),
+        None => {}
+    }
+    if let Some(since) = filter.since {
+        walk.bound("e.created >= $", since);
+    }
+    if let Some(until) = filter.until {
+        walk.bound("e.created < $", until);
+    }
+    walk.after(filter.after.as_ref());
+    walk
 }
 
 /// The row with this id, if there is one.
@@ -222,7 +253,8 @@ pub(crate) fn evidence(
     id: &str,
 ) -> Result<Option<Evidence>, Failure> {
     let query = sql_query(
-        "SELECT e.payload, e.payload_sha256, e.signature, e.verified_by, e.source
+        "SELECT e.payload, e.payload_sha256, e.signature, e.verified_by, e.source,
+                e.payload_removed_at, e.payload_removed_by
          FROM events e WHERE e.id = $1",
     )
     .bind::<Text, _>(id);

@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{BigInt, Bool, Float, Nullable, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Float, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use serde::Serialize;
 
+use super::page::{Keyed, Page};
+use super::walk::{Order, Walk};
 use super::{JsonText, MOST_ROWS, rows};
 use crate::args::{FindingList, SweepFindings};
+use crate::cursor::Cursor;
 use crate::failure::Failure;
 
 /// One difference or contradiction.
@@ -71,63 +74,97 @@ const COLUMNS: &str = "id, identity, sweep_id, plan_id, kind, scope, detail, con
 /// A sweep's finding is repaired, a finding of folding is closed; an open one is neither.
 const OPEN: &str = "repaired_at IS NULL AND closed_at IS NULL";
 
+/// Most findings that a total counts.
+const MAX_COUNTED: i64 = 10_000;
+
+impl Keyed for FindingRow {
+    fn cursor(&self) -> String {
+        let (at, id) = (self.found_at, self.id);
+        Cursor { at, id }.to_string()
+    }
+}
+
 /// Findings that match all filters of `sweep findings`, the newest first.
 pub(crate) fn list(
     db: &mut PgConnection,
     filter: &SweepFindings,
-) -> Result<Vec<FindingRow>, Failure> {
-    let query = sql_query(format!(
-        "SELECT {COLUMNS} FROM findings
-         WHERE ($1 OR ({OPEN})) AND ($2 IS NULL OR kind = $2)
-           AND ($3 IS NULL OR booking_id = $3) AND ($4 IS NULL OR event_id = $4)
-           AND ($5 IS NULL OR sweep_id = $5) AND ($6 IS NULL OR plan_id = $6)
-           AND ($7 IS NULL OR found_at >= $7)
-         ORDER BY found_at DESC, id DESC LIMIT $8"
-    ))
-    .bind::<Bool, _>(filter.all)
-    .bind::<Nullable<Text>, _>(filter.kind.as_deref())
-    .bind::<Nullable<Text>, _>(filter.booking.as_ref().map(ToString::to_string))
-    .bind::<Nullable<Text>, _>(filter.event.as_ref().map(ToString::to_string))
-    .bind::<Nullable<BigInt>, _>(filter.sweep)
-    .bind::<Nullable<Text>, _>(filter.plan.as_deref())
-    .bind::<Nullable<Timestamptz>, _>(filter.since)
-    .bind::<BigInt, _>(i64::from(filter.limit));
-    rows(db, "reading the findings", query)
+) -> Result<Page<FindingRow>, Failure> {
+    let mut walk = newest_first();
+    if let Some(event) = &filter.event {
+        walk.lead("f.event_id = $", event.as_str());
+    }
+    if let Some(booking) = &filter.booking {
+        walk.lead("f.booking_id = $", booking.as_str());
+    }
+    if let Some(plan) = filter.plan.as_deref() {
+        walk.lead("f.plan_id = $", plan);
+    }
+    if let Some(sweep) = filter.sweep {
+        walk.lead("f.sweep_id = $", sweep);
+    }
+    only_open(&mut walk, filter.all);
+    if let Some(kind) = filter.kind.as_deref() {
+        walk.lead("f.kind = $", kind);
+    }
+    if let Some(since) = filter.since {
+        walk.bound("f.found_at >= $", since);
+    }
+    walk.after(filter.after.as_ref());
+    walk.page(db, "reading the findings", COLUMNS, i64::from(filter.limit))
+}
+
+fn newest_first() -> Walk {
+    Walk::new("findings", "f", Order::NewestFirst("f.found_at", "f.id"))
+}
+
+/// Open ones have indexes of their own, by time and by kind; where something else leads, each row
+/// is checked.
+fn only_open(walk: &mut Walk, all: bool) {
+    match (all, walk.has_lead()) {
+        (true, _) => {}
+        (false, true) => walk.check_plain(OPEN),
+        (false, false) => walk.always(OPEN),
+    }
+}
+
+/// The number of findings that match, counted up to [`MAX_COUNTED`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Total {
+    /// Those that match, beyond the page too.
+    pub(crate) total: i64,
+    /// False: there may be more than `total`.
+    pub(crate) total_is_exact: bool,
 }
 
 /// Findings that match all filters of `finding list`, the newest first, and the number of all that
-/// match, beyond the limit too.
+/// match, before and behind the page too.
 pub(crate) fn matching(
     db: &mut PgConnection,
     filter: &FindingList,
-) -> Result<(i64, Vec<FindingRow>), Failure> {
-    #[derive(QueryableByName)]
-    struct Total {
-        #[diesel(sql_type = BigInt)]
-        total: i64,
+) -> Result<(Total, Page<FindingRow>), Failure> {
+    let mut walk = newest_first();
+    if let Some(booking) = &filter.booking {
+        walk.lead("f.booking_id = $", booking.as_str());
     }
-    // Written for each case, so that the index of open findings serves the usual one.
-    let state = if filter.all { "true" } else { OPEN };
-    let from = format!(
-        "FROM findings WHERE {state} AND ($1 IS NULL OR kind = $1)
-           AND ($2 IS NULL OR booking_id = $2) AND ($3 IS NULL OR object_id = $3)"
-    );
-    let booking = filter.booking.as_ref().map(ToString::to_string);
-    let object = filter.object.as_ref().map(ToString::to_string);
-    let count = sql_query(format!("SELECT count(*) AS total {from}"))
-        .bind::<Nullable<Text>, _>(filter.kind.as_deref())
-        .bind::<Nullable<Text>, _>(booking.as_deref())
-        .bind::<Nullable<Text>, _>(object.as_deref());
-    let total: Vec<Total> = rows(db, "counting the findings", count)?;
-    let page = sql_query(format!(
-        "SELECT {COLUMNS} {from} ORDER BY found_at DESC, id DESC LIMIT $4"
-    ))
-    .bind::<Nullable<Text>, _>(filter.kind.as_deref())
-    .bind::<Nullable<Text>, _>(booking.as_deref())
-    .bind::<Nullable<Text>, _>(object.as_deref())
-    .bind::<BigInt, _>(i64::from(filter.limit));
-    let found = rows(db, "reading the findings", page)?;
-    Ok((total.first().map_or(0, |row| row.total), found))
+    if let Some(object) = &filter.object {
+        walk.lead("f.object_id = $", object.as_str());
+    }
+    only_open(&mut walk, filter.all);
+    if let Some(kind) = filter.kind.as_deref() {
+        walk.lead("f.kind = $", kind);
+    }
+    let counted = walk
+        .clone()
+        .count(db, "counting the findings", MAX_COUNTED)?;
+    let (total, total_is_exact) = counted;
+    walk.after(filter.after.as_ref());
+    let limit = i64::from(filter.limit);
+    let page = walk.page(db, "reading the findings", COLUMNS, limit)?;
+    let total = Total {
+        total,
+        total_is_exact,
+    };
+    Ok((total, page))
 }
 
 /// Open findings about a booking, the newest first.

@@ -9,18 +9,22 @@ pub(crate) mod booking;
 pub(crate) mod consumer;
 pub(crate) mod dead;
 pub(crate) mod decision;
+pub(crate) mod erase;
 pub(crate) mod event;
 pub(crate) mod finding;
 pub(crate) mod headers;
 mod json;
 pub(crate) mod object;
+pub(crate) mod page;
 pub(crate) mod parked;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod retention;
 pub(crate) mod secret;
 pub(crate) mod sender;
 pub(crate) mod share;
 pub(crate) mod sweep;
+mod walk;
 
 pub(crate) use json::JsonText;
 
@@ -30,7 +34,7 @@ use diesel::query_dsl::methods::LoadQuery;
 
 use crate::failure::Failure;
 
-/// Most rows of each kind that one answer shows; `event list` has a limit of its own.
+/// Most rows of each kind that one answer shows; lists have limits of their own.
 pub(crate) const MOST_ROWS: i64 = 5_000;
 
 /// Runs one statement; `doing` names it in the error.

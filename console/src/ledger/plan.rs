@@ -2,12 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use serde::Serialize;
 
+use super::page::{Keyed, Page};
 use super::rows;
+use super::walk::{Order, Walk};
 use crate::args::SweepPlans;
+use crate::cursor::Cursor;
 use crate::failure::Failure;
 
 /// One plan.
@@ -49,17 +52,28 @@ const COLUMNS: &str = "
     id, sweep_id, account, window_from, window_to, missing, cap, state, action_id, published, error,
     created_at, approved_at, finished_at";
 
+impl Keyed for PlanRow {
+    fn cursor(&self) -> String {
+        let (at, id) = (self.created_at, &self.id);
+        Cursor { at, id }.to_string()
+    }
+}
+
 /// Plans that match all filters, the newest first.
-pub(crate) fn list(db: &mut PgConnection, filter: &SweepPlans) -> Result<Vec<PlanRow>, Failure> {
-    let query = sql_query(format!(
-        "SELECT {COLUMNS} FROM repair_plans
-         WHERE ($1 OR state IN ('open', 'approved')) AND ($2 IS NULL OR account = $2)
-         ORDER BY created_at DESC, id DESC LIMIT $3"
-    ))
-    .bind::<Bool, _>(filter.all)
-    .bind::<Nullable<Text>, _>(filter.account.as_deref())
-    .bind::<BigInt, _>(i64::from(filter.limit));
-    rows(db, "reading the plans", query)
+pub(crate) fn list(db: &mut PgConnection, filter: &SweepPlans) -> Result<Page<PlanRow>, Failure> {
+    let mut walk = Walk::new(
+        "repair_plans",
+        "p",
+        Order::NewestFirst("p.created_at", "p.id"),
+    );
+    if !filter.all {
+        walk.always("p.state IN ('open', 'approved')");
+    }
+    if let Some(account) = filter.account.as_deref() {
+        walk.check("p.account = $", account);
+    }
+    walk.after(filter.after.as_ref());
+    walk.page(db, "reading the plans", COLUMNS, i64::from(filter.limit))
 }
 
 /// One plan, if there is one.

@@ -1,14 +1,18 @@
 //! What the reconciler noted: sweeps, up to where accounts are complete, certificates, and the calls
 //! it made. Plans and findings are in `plan` and `finding`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::pg::PgConnection;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use serde::Serialize;
+use shared::windows::STRIPE_RETENTION_S;
 
-use super::rows;
+use super::page::{Keyed, Page};
+use super::walk::{Order, Walk};
+use super::{MOST_ROWS, rows};
 use crate::args::{SweepCertificates, SweepList};
+use crate::cursor::Cursor;
 use crate::failure::Failure;
 
 /// One pass over a window.
@@ -72,10 +76,16 @@ pub(crate) struct CertificateRow {
     pub(crate) window_from: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
     pub(crate) window_to: DateTime<Utc>,
+    /// window, or rolled up: hour, day, month.
+    #[diesel(sql_type = Text)]
+    pub(crate) level: String,
+    /// Windows that it was rolled up of; 1: it is one.
     #[diesel(sql_type = Integer)]
-    pub(crate) stripe_count: i32,
-    #[diesel(sql_type = Integer)]
-    pub(crate) ledger_count: i32,
+    pub(crate) parts: i32,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) stripe_count: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) ledger_count: i64,
     #[diesel(sql_type = Text)]
     pub(crate) ids_hash: String,
     #[diesel(sql_type = Text)]
@@ -107,25 +117,38 @@ pub(crate) struct Ground {
     pub(crate) held_until: Option<DateTime<Utc>>,
 }
 
-/// Sweeps that match all filters, the newest first.
-pub(crate) fn sweeps(db: &mut PgConnection, filter: &SweepList) -> Result<Vec<SweepRow>, Failure> {
-    let query = sql_query(
-        "SELECT id, kind, account, window_from, window_to, started_at, finished_at, listed, missing,
-             repaired, outcome, error
-         FROM sweeps
-         WHERE ($1 IS NULL OR kind = $1) AND ($2 IS NULL OR account = $2)
-           AND ($3 IS NULL OR started_at >= $3)
-         ORDER BY id DESC LIMIT $4",
-    )
-    .bind::<Nullable<Text>, _>(filter.kind.as_deref())
-    .bind::<Nullable<Text>, _>(filter.account.as_deref())
-    .bind::<Nullable<Timestamptz>, _>(filter.since)
-    .bind::<BigInt, _>(i64::from(filter.limit));
-    rows(db, "reading the sweeps", query)
+impl Keyed for SweepRow {
+    fn cursor(&self) -> String {
+        let (at, id) = (self.started_at, self.id);
+        Cursor { at, id }.to_string()
+    }
 }
 
-/// How these accounts stand, and, without `only`, every other that was seen, of which something is
-/// proven, or waits for a person.
+/// Sweeps that match all filters, the newest first.
+pub(crate) fn sweeps(db: &mut PgConnection, filter: &SweepList) -> Result<Page<SweepRow>, Failure> {
+    let mut walk = Walk::new("sweeps", "s", Order::NewestFirst("s.started_at", "s.id"));
+    // An index for both filters: deep sweeps are rare among the tail sweeps of an account.
+    match (filter.account.as_deref(), filter.kind.as_deref()) {
+        (Some(account), Some(kind)) => {
+            walk.lead("s.account = $", account);
+            walk.bound("s.kind = $", kind);
+        }
+        (Some(account), None) => walk.lead("s.account = $", account),
+        (None, Some(kind)) => walk.lead("s.kind = $", kind),
+        (None, None) => {}
+    }
+    if let Some(since) = filter.since {
+        walk.bound("s.started_at >= $", since);
+    }
+    walk.after(filter.after.as_ref());
+    let columns =
+        "s.id, s.kind, s.account, s.window_from, s.window_to, s.started_at, s.finished_at,
+        s.listed, s.missing, s.repaired, s.outcome, s.error";
+    walk.page(db, "reading the sweeps", columns, i64::from(filter.limit))
+}
+
+/// The standing of these accounts, and, without `only`, of the others that were seen, of which
+/// something is proven, or waits for a person; 5,000 at most.
 pub(crate) fn accounts(
     db: &mut PgConnection,
     listed: &[String],
@@ -143,31 +166,50 @@ pub(crate) fn accounts(
               WHERE r.account = k.account AND r.state = 'open') AS open_plans
          FROM known k LEFT JOIN proofs p USING (account)
          WHERE ($2 IS NULL OR k.account = $2)
-         ORDER BY k.account",
+         ORDER BY k.account LIMIT $3",
     )
     .bind::<Array<Text>, _>(listed)
-    .bind::<Nullable<Text>, _>(only);
+    .bind::<Nullable<Text>, _>(only)
+    .bind::<BigInt, _>(MOST_ROWS);
     rows(db, "reading up to where it is complete", query)
 }
+
+impl Keyed for CertificateRow {
+    fn cursor(&self) -> String {
+        let (at, id) = (self.window_from, self.id);
+        Cursor { at, id }.to_string()
+    }
+}
+
+/// No window is longer: Stripe lists what is younger than 30 days, and a month's windows are rolled
+/// up to one.
+const LONGEST_WINDOW: TimeDelta = TimeDelta::seconds(STRIPE_RETENTION_S + 31 * 86_400);
 
 /// Certificates that match all filters, the newest window first.
 pub(crate) fn certificates(
     db: &mut PgConnection,
     filter: &SweepCertificates,
-) -> Result<Vec<CertificateRow>, Failure> {
-    let query = sql_query(
-        "SELECT id, account, window_from, window_to, stripe_count, ledger_count, ids_hash,
-             ledger_hash, complete, issued_at, issued_by
-         FROM certificates
-         WHERE ($1 IS NULL OR account = $1) AND ($2 IS NULL OR window_to > $2)
-           AND ($3 IS NULL OR window_from < $3)
-         ORDER BY window_from DESC, id DESC LIMIT $4",
-    )
-    .bind::<Nullable<Text>, _>(filter.account.as_deref())
-    .bind::<Nullable<Timestamptz>, _>(filter.from)
-    .bind::<Nullable<Timestamptz>, _>(filter.to)
-    .bind::<BigInt, _>(i64::from(filter.limit));
-    rows(db, "reading the certificates", query)
+) -> Result<Page<CertificateRow>, Failure> {
+    let order = Order::NewestFirst("c.window_from", "c.id");
+    let mut walk = Walk::new("certificates", "c", order);
+    if let Some(account) = filter.account.as_deref() {
+        walk.lead("c.account = $", account);
+    }
+    if let Some(from) = filter.from {
+        walk.check("c.window_to > $", from);
+        // What begins earlier has ended by then.
+        if let Some(earliest) = from.checked_sub_signed(LONGEST_WINDOW) {
+            walk.bound("c.window_from >= $", earliest);
+        }
+    }
+    if let Some(to) = filter.to {
+        walk.bound("c.window_from < $", to);
+    }
+    walk.after(filter.after.as_ref());
+    let columns = "c.id, c.account, c.window_from, c.window_to, c.level, c.parts, c.stripe_count,
+        c.ledger_count, c.ids_hash, c.ledger_hash, c.complete, c.issued_at, c.issued_by";
+    let limit = i64::from(filter.limit);
+    walk.page(db, "reading the certificates", columns, limit)
 }
 
 /// Calls of the last 30 days, today included.

@@ -78,7 +78,7 @@ pub(crate) fn cannot_resume(action: &Action, topic: &str) -> Option<String> {
 /// # Errors
 /// [`Failure::Query`].
 pub(crate) fn resume(connection: &mut PgConnection, id: &str) -> Result<(), Failure> {
-    sql_query("UPDATE operator_actions SET state = 'running', finished_at = NULL WHERE id = $1")
+    sql_query("INSERT INTO operator_action_results (action_id, state) VALUES ($1, 'running')")
         .bind::<Text, _>(id)
         .execute(connection)
         .map(drop)

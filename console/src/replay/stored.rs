@@ -52,14 +52,15 @@ const STORED: &str = "
     FROM events e
     LEFT JOIN dead_letters d ON e.disposition = 'dead' AND d.event_id = e.id
          AND d.payload_sha256 = e.payload_sha256
-    WHERE e.id = ANY($1)
+    WHERE e.id = ANY($1) AND e.payload_removed_at IS NULL
     UNION ALL
     SELECT coalesce(d.event_id, 'sha256:' || encode(d.payload_sha256, 'hex')), false,
            nullif(d.event_type, 'unknown'), NULL, NULL, d.booking_id, d.payload,
            NULL, NULL, coalesce(d.record_timestamp, d.first_failed_at), d.key, d.headers::text
     FROM dead_letters d
-    WHERE (d.event_id = ANY($1) AND NOT EXISTS (SELECT FROM events e WHERE e.id = d.event_id))
-       OR (d.event_id IS NULL AND d.payload_sha256 = ANY($2))";
+    WHERE d.payload_removed_by IS NULL AND (
+          (d.event_id = ANY($1) AND NOT EXISTS (SELECT FROM events e WHERE e.id = d.event_id))
+          OR (d.event_id IS NULL AND d.payload_sha256 = ANY($2)))";
 
 /// What is stored of these subjects, with the subject; those that are gone are left out.
 ///

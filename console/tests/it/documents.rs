@@ -187,9 +187,9 @@ fn every_bookend_command_that_a_document_shows_can_be_typed() {
 }
 
 #[test]
-fn every_setting_of_the_compose_file_is_in_the_readme() {
+fn every_setting_of_the_compose_file_has_its_line_in_the_configuration() {
     let compose = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let mut checked = 0;
     for name in compose
         .lines()
@@ -204,8 +204,8 @@ fn every_setting_of_the_compose_file_is_in_the_readme() {
             || ["REPLICATION_FACTOR", "MIN_ISR"].contains(&name);
         if is_a_name && !of_an_image {
             assert!(
-                readme.contains(&format!("`{name}`")),
-                "{name} is not in README.md"
+                page.contains(&format!("`{name}`")),
+                "{name} is not in docs/configuration.md"
             );
             checked += 1;
         }
@@ -224,4 +224,62 @@ fn topics_made_for_compose_take_the_largest_record_the_services_send() {
         .parse()
         .unwrap();
     assert!(bytes >= shared::kafka::MAX_RECORD_BYTES);
+}
+
+/// Targets of links in a page, `#…` and addresses left out, with the page's folder.
+fn links(document: &str, text: &str) -> Vec<PathBuf> {
+    let folder = Path::new(document).parent().unwrap();
+    let targets = text.split("](").skip(1);
+    targets
+        .filter_map(|rest| rest.split([')', '#']).next())
+        .filter(|target| !target.is_empty() && !target.contains(':'))
+        .map(|target| folder.join(target))
+        .collect()
+}
+
+#[test]
+fn every_link_of_a_document_leads_to_a_file() {
+    let mut seen = 0;
+    for (document, text) in documents() {
+        for target in links(&document, &text) {
+            assert!(target.exists(), "{document} links to {}", target.display());
+            seen += 1;
+        }
+    }
+    assert!(
+        seen > 50,
+        "only {seen} links: has the way of writing them changed?"
+    );
+}
+
+#[test]
+fn every_page_is_in_the_summary() {
+    let summary = std::fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    for path in files(&root().join("docs"), "md") {
+        let page = path.strip_prefix(root().join("docs")).unwrap();
+        let named = summary.contains(&format!("]({})", page.display()));
+        let is_summary = page == Path::new("SUMMARY.md");
+        assert!(
+            named || is_summary,
+            "docs/SUMMARY.md does not name {}",
+            page.display()
+        );
+    }
+}
+
+#[test]
+fn the_front_pages_are_short_enough_to_be_read() {
+    for name in DOCUMENTS {
+        let text = std::fs::read_to_string(root().join(name)).unwrap();
+        assert!(
+            text.lines().count() <= 200,
+            "{name} is longer than 200 lines"
+        );
+        let is_prose = |line: &&str| !line.starts_with('|');
+        let long = text
+            .lines()
+            .filter(is_prose)
+            .find(|line| line.chars().count() > 140);
+        assert_eq!(long, None, "{name} has a long line");
+    }
 }

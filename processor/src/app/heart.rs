@@ -120,7 +120,7 @@ pub(crate) fn reason(stalled: &[Stalled], limit: Duration) -> Option<String> {
     }
     Some(format!(
         "no progress for {limit:?} although records wait: partition {}; \
-         see docs/runbook-wedged-partition.md",
+         see docs/runbooks/wedged-partition.md",
         named.join(", ")
     ))
 }

@@ -246,6 +246,9 @@ fn ask_for_thin(world: &mut World, item: &Readable, own: Option<&Key>) {
 /// # Errors
 /// [`FoldFailed`].
 pub fn refold(world: &mut World, booking_id: &str, cause: Cause<'_>) -> Result<(), FoldFailed> {
+    if stays_too_many(world, booking_id) {
+        return Ok(());
+    }
     let registered = world.human.registered.get(booking_id);
     let empty = std::collections::BTreeMap::new();
     let held = world.by_booking.get(booking_id).unwrap_or(&empty);
@@ -275,6 +278,17 @@ pub fn refold(world: &mut World, booking_id: &str, cause: Cause<'_>) -> Result<(
     world.findings.insert(booking_scope(booking_id), findings);
     show(world, booking_id, shown, account, &lines, cause);
     Ok(())
+}
+
+/// Whether it is held for its number of payments, and stays so: its row and its finding are as they
+/// should be. To sum a thousand shares for each of its events would slow its neighbours.
+fn stays_too_many(world: &World, booking_id: &str) -> bool {
+    let shown = world
+        .bookings
+        .get(booking_id)
+        .and_then(|row| row.shown.as_ref());
+    let is_held = shown.is_some_and(|shown| shown.hold.as_deref() == Some(TOO_MANY));
+    is_held && world.crowded.contains(booking_id) && !world.held.contains(booking_id)
 }
 
 /// What decides whether a booking's findings hold.

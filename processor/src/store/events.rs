@@ -61,7 +61,7 @@ pub struct LedgerRow<'a> {
     pub trace_id: Option<String>,
 }
 
-/// What the ledger says about these ids.
+/// What the ledger says about these ids; those of months that left it are known for ever, too.
 ///
 /// # Errors
 /// diesel's.
@@ -82,7 +82,9 @@ pub fn known(conn: &mut PgConnection, ids: &[&str]) -> QueryResult<Vec<(String, 
         "SELECT e.id, e.disposition = 'dead' AS dead, e.payload_sha256, \
            e.disposition IN ('parked', 'dead') AND EXISTS ( \
              SELECT 1 FROM parked_events p WHERE p.event_id = e.id) AS queued \
-         FROM events e WHERE e.id = ANY ($1)",
+         FROM events e WHERE e.id = ANY ($1) \
+         UNION ALL \
+         SELECT r.id, false, r.payload_sha256, false FROM retired_ids r WHERE r.id = ANY ($1)",
     )
     .bind::<Array<Text>, _>(ids)
     .load(conn)?;

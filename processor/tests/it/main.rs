@@ -38,6 +38,7 @@ mod quiet;
 mod refold;
 mod refusals;
 mod relay;
+mod removed;
 mod replay;
 mod restore;
 mod runbooks;

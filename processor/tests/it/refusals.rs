@@ -114,7 +114,8 @@ fn the_service_role_cannot_rewrite_or_delete_evidence() {
             "bookend_console",
             "UPDATE events SET disposition = 'applied'",
         ),
-        ("bookend_app", "SELECT * FROM bookings"),
+        ("bookend_app", "SELECT payload FROM events"),
+        ("bookend_app", "UPDATE bookings SET status = 'confirmed'"),
         ("bookend_reader", "UPDATE objects SET version = 0"),
     ] {
         let mut role = diesel::PgConnection::establish(&harness.database.url_as(who)).unwrap();

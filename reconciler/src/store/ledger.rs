@@ -119,8 +119,10 @@ pub fn rows_by_id(connection: &mut PgConnection, ids: &[EventId]) -> QueryResult
 pub struct Latest {
     /// false: the payload is an event, and the object is in it.
     pub is_observation: bool,
-    /// As Stripe sent it.
+    /// As Stripe sent it; empty once it was removed.
     pub payload: Vec<u8>,
+    /// The reading that was kept instead of the payload, as JSON.
+    pub reading: Option<String>,
 }
 
 /// The latest snapshot of each of these objects, for those that have one. Dead letters told nothing;
@@ -136,17 +138,21 @@ pub fn latest(connection: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<(K
         is_observation: bool,
         #[diesel(sql_type = Binary)]
         payload: Vec<u8>,
+        #[diesel(sql_type = Nullable<Text>)]
+        reading: Option<String>,
     }
     let accounts: Vec<&str> = keys.iter().map(|key| key.account.as_str()).collect();
     let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
     let rows: Vec<Snapshot> = sql_query(
         // Each object's rows are read from their latest end by events_by_object.
-        "SELECT k.account, k.id, e.record_kind = 'observation' AS is_observation, e.payload \
+        "SELECT k.account, k.id, e.record_kind = 'observation' AS is_observation, e.payload, \
+           r.reading::text AS reading \
          FROM unnest($1, $2) AS k (account, id) CROSS JOIN LATERAL ( \
-           SELECT e.record_kind, e.payload FROM events e \
+           SELECT e.id, e.record_kind, e.payload FROM events e \
            WHERE e.object_id = k.id AND coalesce(e.account, '') = k.account \
              AND e.record_kind IN ('event', 'observation') AND e.disposition <> 'dead' \
-           ORDER BY e.created DESC LIMIT 1) e",
+           ORDER BY e.created DESC LIMIT 1) e \
+           LEFT JOIN event_readings r ON r.event_id = e.id",
     )
     .bind::<Array<Text>, _>(accounts)
     .bind::<Array<Text>, _>(ids)
@@ -159,6 +165,7 @@ pub fn latest(connection: &mut PgConnection, keys: &[Key]) -> QueryResult<Vec<(K
         let latest = Latest {
             is_observation: row.is_observation,
             payload: row.payload,
+            reading: row.reading,
         };
         (key, latest)
     };

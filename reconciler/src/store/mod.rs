@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod plans;
 pub mod refetches;
 pub mod refusals;
+pub mod retention;
 pub mod samples;
 pub mod sender;
 pub mod sweeps;

@@ -20,6 +20,11 @@ const STEP_CAP_S: f64 = 6.0 * 3_600.0;
 /// still be on their way.
 const SETTLEMENT_S: f64 = 60.0;
 
+/// Wishes that one look judges.
+const WALK: i64 = 200;
+/// Looks in one pass where all that were judged had to wait.
+const ROUNDS: usize = 10;
+
 /// One wish that is due.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct Refetch {
@@ -41,38 +46,81 @@ pub struct Refetch {
 
 /// At most `limit` wishes that are due, the longest due first. `now` is Stripe's, in seconds since
 /// 1970; `pause`: seconds between the second in doubt and its refetch.
+///
+/// A wish whose time has not come is postponed to that time, so each is judged once and not at every
+/// look.
 pub fn due(
     connection: &mut PgConnection,
     now: i64,
     pause: f64,
     limit: i64,
 ) -> QueryResult<Vec<Refetch>> {
-    sql_query(
-        // Everything that decides is in the WHERE clause, before the limit: a tie in the future of
-        // a test clock, and an object that was asked too often, take no place. The pending rows
-        // come in the order of refetches_pending; each is counted by refetches_done_by_object.
-        // Wishes that one call answered share its observation and count once.
-        "SELECT r.id, r.account, r.object_id, r.object_type, r.tied_at, r.attempts \
-         FROM refetches r CROSS JOIN LATERAL ( \
-           SELECT count(DISTINCT d.observation_id) AS times, max(d.done_at) AS last \
-           FROM refetches d \
-           WHERE d.account = r.account AND d.object_id = r.object_id AND d.reason = r.reason \
-             AND d.state = 'done' AND d.done_at > now() - interval '1 day' \
-         ) asked \
-         WHERE r.state = 'pending' AND r.next_attempt_at <= now() \
-           AND r.tied_at <= $1 - make_interval(secs => CASE r.reason \
-             WHEN 'settlement' THEN greatest($2, $3) ELSE $2 END) \
-           AND asked.times < $4 \
-           AND (asked.times = 0 OR asked.last + make_interval( \
-             secs => least($5 * power(2, asked.times - 1), $6)) <= now()) \
-         ORDER BY r.next_attempt_at, r.id LIMIT $7",
-    )
+    for _round in 0..ROUNDS {
+        let postponed = postpone(connection, now, pause)?;
+        let wishes = ready(connection, now, pause, limit)?;
+        let is_all = i64::try_from(postponed).is_ok_and(|postponed| postponed < WALK);
+        if is_all || !wishes.is_empty() {
+            return Ok(wishes);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// How long each of these wishes is held, in seconds; 0 or less: it is due. Each object's earlier
+/// ones are counted by refetches_done_by_object; wishes that one call answered share its observation
+/// and count once.
+const HELD: &str = "SELECT r.*, greatest( \
+       extract(epoch FROM r.tied_at - $1)::float8 + \
+         CASE r.reason WHEN 'settlement' THEN greatest($2, $3) ELSE $2 END, \
+       CASE WHEN asked.times >= $4 \
+         THEN extract(epoch FROM asked.first + interval '1 day' - now())::float8 END, \
+       CASE WHEN asked.times > 0 \
+         THEN extract(epoch FROM asked.last - now())::float8 + least($5 * power(2, asked.times - 1), $6) END \
+     ) AS held \
+     FROM (SELECT * FROM refetches \
+           WHERE state = 'pending' AND next_attempt_at <= now() \
+           ORDER BY next_attempt_at, id LIMIT $7) r \
+     CROSS JOIN LATERAL ( \
+       SELECT count(DISTINCT d.observation_id) AS times, min(d.done_at) AS first, max(d.done_at) AS last \
+       FROM refetches d \
+       WHERE d.account = r.account AND d.object_id = r.object_id AND d.reason = r.reason \
+         AND d.state = 'done' AND d.done_at > now() - interval '1 day' \
+     ) asked";
+
+/// Postpones those of the longest waiting that are held; returns how many.
+fn postpone(connection: &mut PgConnection, now: i64, pause: f64) -> QueryResult<usize> {
+    sql_query(format!(
+        // At most an hour: clocks are set, and test clocks are moved.
+        "UPDATE refetches p SET next_attempt_at = now() + make_interval(secs => least(h.held, 3600)) \
+         FROM ({HELD}) h WHERE p.id = h.id AND h.held > 0"
+    ))
     .bind::<Timestamptz, _>(at(now))
     .bind::<Double, _>(pause)
     .bind::<Double, _>(SETTLEMENT_S)
     .bind::<BigInt, _>(MAX_A_DAY)
     .bind::<Double, _>(STEP_S)
     .bind::<Double, _>(STEP_CAP_S)
+    .bind::<BigInt, _>(WALK)
+    .execute(connection)
+}
+
+fn ready(
+    connection: &mut PgConnection,
+    now: i64,
+    pause: f64,
+    limit: i64,
+) -> QueryResult<Vec<Refetch>> {
+    sql_query(format!(
+        "SELECT h.id, h.account, h.object_id, h.object_type, h.tied_at, h.attempts \
+         FROM ({HELD}) h WHERE h.held <= 0 ORDER BY h.next_attempt_at, h.id LIMIT $8"
+    ))
+    .bind::<Timestamptz, _>(at(now))
+    .bind::<Double, _>(pause)
+    .bind::<Double, _>(SETTLEMENT_S)
+    .bind::<BigInt, _>(MAX_A_DAY)
+    .bind::<Double, _>(STEP_S)
+    .bind::<Double, _>(STEP_CAP_S)
+    .bind::<BigInt, _>(WALK)
     .bind::<BigInt, _>(limit)
     .load(connection)
 }

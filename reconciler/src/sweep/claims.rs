@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use shared::db::objects::StoredObject;
 use shared::folding::graph::Key;
+use shared::folding::{KeptReading, Reading};
 use shared::kafka::producer::EventLog;
 
 use super::look::Retrieved;
@@ -84,6 +85,10 @@ fn claim_of(snapshot: &Latest) -> Option<String> {
     struct Data {
         object: View,
     }
+    if let Some(kept) = &snapshot.reading {
+        let kept: KeptReading = serde_json::from_str(kept).ok()?;
+        return Reading::from(kept).object?.1.fields.booking;
+    }
     let view = match snapshot.is_observation {
         true => serde_json::from_slice(&snapshot.payload).ok()?,
         false => {
@@ -98,12 +103,29 @@ fn claim_of(snapshot: &Latest) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use shared::envelope::decode;
+    use shared::folding::read_event;
+
     use super::*;
+
+    #[test]
+    fn claim_of_a_removed_payload_is_read_from_its_reading() {
+        let body = r#"{"id":"evt_1","object":"event","type":"payment_intent.created","created":1,
+            "data":{"object":{"object":"payment_intent","id":"pi_1","metadata":{"booking_id":"B-1"}}}}"#;
+        let reading = read_event(&decode(body.as_bytes()).unwrap());
+        let claim = claim_of(&Latest {
+            is_observation: false,
+            payload: Vec::new(),
+            reading: serde_json::to_string(&KeptReading::from(reading)).ok(),
+        });
+        assert_eq!(claim.as_deref(), Some("B-1"));
+    }
 
     fn told(is_observation: bool, payload: &str) -> Option<String> {
         claim_of(&Latest {
             is_observation,
             payload: payload.as_bytes().to_vec(),
+            reading: None,
         })
     }
 

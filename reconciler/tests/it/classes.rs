@@ -221,7 +221,7 @@ async fn events_in_the_log_that_were_not_applied_are_told_from_lost_ones() {
     let (dead, parked) = (rig.lose(1, AGO_S), rig.lose(2, AGO_S));
     let engine = sweep(&rig).await;
     rig.apply_log().await;
-    rig.database.execute(&format!(
+    rig.database.rewrite(&format!(
         "DELETE FROM findings; DELETE FROM cursors; \
          UPDATE events SET disposition = 'dead' WHERE id = '{dead}'; \
          UPDATE events SET disposition = 'parked', received_at = now() - interval '2 hours' \

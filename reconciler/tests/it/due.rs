@@ -6,19 +6,23 @@ use crate::commands::{eventually, start_with};
 use crate::support::Rig;
 
 /// A statement of each loop of a leading reconciler: when all were sent, each loop has had its turn.
-const LOOPS: [&str; 12] = [
+const LOOPS: [&str; 16] = [
     "FROM seen_accounts ORDER BY",
     "FROM seen_accounts s",
     "FROM cursors",
     "FROM booking_checks k",
     "FROM named n",
-    "FROM refetches r CROSS JOIN LATERAL",
+    "FROM refetches d",
     "FROM log_holes h",
     "FROM repair_plans",
     "kind = 'unknown'",
     "FROM api_calls",
     "TABLESAMPLE",
     "FROM proofs",
+    "e.received_at >=",
+    "remove_expired",
+    "roll_up_sweeps",
+    "roll_up_certificates",
 ];
 
 #[tokio::test]
@@ -43,6 +47,8 @@ async fn statements_of_a_running_reconciler_are_bounded_by_what_is_due_in_tables
         ("SAMPLE_SIZE", "1000000".to_owned()),
         ("SENDER_INTERVAL", "1s".to_owned()),
         ("DEEP_INTERVAL", "1s".to_owned()),
+        ("PAYLOAD_RETENTION", "365d".to_owned()),
+        ("RETENTION_INTERVAL", "1s".to_owned()),
     ];
     let settings: Vec<(&str, &str)> = settings
         .iter()

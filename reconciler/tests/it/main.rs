@@ -32,6 +32,7 @@ mod plans;
 mod refetch;
 mod refetch_bounds;
 mod refused;
+mod retention;
 mod sample;
 mod sender;
 mod shared_budget;

@@ -179,7 +179,7 @@ async fn object_whose_observation_is_parked_gets_no_other() {
     assert_eq!(looked.observations, 1);
     rig.apply_log().await;
     rig.database
-        .execute("UPDATE events SET object_id = 'ch_1', disposition = 'parked'");
+        .rewrite("UPDATE events SET object_id = 'ch_1', disposition = 'parked'");
     all_due(&rig);
     let again = engine.pending().await.unwrap();
     assert_eq!((again.retrieved, again.observations), (0, 0));

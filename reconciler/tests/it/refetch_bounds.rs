@@ -79,6 +79,23 @@ async fn ties_in_the_future_of_a_test_clock_hide_none_that_is_due() {
 }
 
 #[tokio::test]
+async fn wishes_that_must_wait_are_judged_once_and_hide_none_however_many_they_are() {
+    let rig = rig().await;
+    rig.database.execute(
+        "INSERT INTO refetches (object_id, object_type, fingerprint, reason, tied_at, next_attempt_at)
+         SELECT 'pi_1', 'payment_intent', 'ahead ' || n, 'tie', now() + interval '1 day', now() - interval '1 hour'
+         FROM generate_series(1, 1500) AS n",
+    );
+    wish("pi_2", "tie").insert(&rig);
+    assert_eq!(pass(&rig).await.done, 1);
+    assert_eq!(pending(&rig), 1_500);
+    assert_eq!(pass(&rig).await.done, 0);
+    let looked_at =
+        "SELECT count(*) AS n FROM refetches WHERE state = 'pending' AND next_attempt_at <= now()";
+    assert_eq!(rig.database.number(looked_at), 0);
+}
+
+#[tokio::test]
 async fn settlement_is_asked_about_a_minute_after_it() {
     let rig = rig().await;
     let settlement = Wish {
@@ -88,8 +105,9 @@ async fn settlement_is_asked_about_a_minute_after_it() {
     settlement.insert(&rig);
     assert_eq!(pass(&rig).await, Refetched::default());
     assert_eq!(pending(&rig), 1);
-    rig.database
-        .execute("UPDATE refetches SET tied_at = tied_at - interval '50 seconds'");
+    rig.database.execute(
+        "UPDATE refetches SET tied_at = tied_at - interval '50 seconds', next_attempt_at = now()",
+    );
     assert_eq!(pass(&rig).await.done, 1);
 }
 
@@ -103,7 +121,7 @@ async fn object_that_was_asked_again_and_again_waits_for_its_step_and_hides_no_o
     assert_eq!(pass(&rig).await.done, 1);
     assert_eq!(pending(&rig), 1);
     rig.database.execute(
-        "UPDATE refetches SET done_at = done_at - interval '25 seconds' WHERE object_id = 'pi_1'",
+        "UPDATE refetches SET done_at = done_at - interval '25 seconds', next_attempt_at = now() WHERE object_id = 'pi_1'",
     );
     assert_eq!(pass(&rig).await.done, 1);
 }
@@ -114,8 +132,9 @@ async fn object_is_asked_for_one_reason_so_many_times_a_day_at_most() {
     asked_before(&rig, "refunds_differ", 20, 7 * 3_600);
     wish("pi_1", "refunds_differ").insert(&rig);
     assert_eq!(pass(&rig).await, Refetched::default());
-    rig.database
-        .execute("UPDATE refetches SET done_at = done_at - interval '18 hours'");
+    rig.database.execute(
+        "UPDATE refetches SET done_at = done_at - interval '18 hours', next_attempt_at = now()",
+    );
     assert_eq!(pass(&rig).await.done, 1);
 }
 

@@ -98,7 +98,7 @@ async fn claim_that_changed_without_an_event_is_observed() {
     // Folding keeps it under B-1, because a person said so: the ledger knows the claim by now.
     rig.apply_log().await;
     rig.database
-        .execute("UPDATE events SET object_id = 'pi_1', object_type = 'payment_intent'");
+        .rewrite("UPDATE events SET object_id = 'pi_1', object_type = 'payment_intent'");
     assert_eq!(engine.sample(5).await.unwrap().differing, 0);
     assert_eq!(rig.topic.count().await, 1);
 }

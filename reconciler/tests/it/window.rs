@@ -80,7 +80,7 @@ async fn dead_and_long_parked_rows_are_drift_and_are_not_published_again() {
     let engine = rig.engine().await;
     engine.tail(None).await.unwrap();
     rig.apply_log().await;
-    rig.database.execute(&format!(
+    rig.database.rewrite(&format!(
         "UPDATE events SET disposition = 'dead' WHERE id = '{dead}'; \
          UPDATE events SET disposition = 'parked', received_at = now() - interval '2 hours' WHERE id = '{parked}'"
     ));
@@ -113,7 +113,7 @@ async fn altered_booking_is_drift() {
     let engine = rig.engine().await;
     engine.tail(None).await.unwrap();
     rig.apply_log().await;
-    rig.database.execute(
+    rig.database.rewrite(
         "UPDATE events SET booking_id = 'B-1'; \
          INSERT INTO bookings (id, status, amount, currency, amount_paid, version, updated_by) \
          VALUES ('B-1', 'confirmed', 1000, 'eur', 1000, 1, 'test'); \

@@ -15,6 +15,7 @@ mod gather;
 pub mod ledger;
 mod migrations;
 pub mod objects;
+pub mod payloads;
 pub mod shadow;
 pub mod shares;
 pub mod ties;

@@ -67,7 +67,7 @@ impl Malformed {
     }
 
     /// serde's own message may quote the payload, so only the place is kept.
-    pub(super) fn from_json(error: serde_json::Error) -> Self {
+    pub(crate) fn from_json(error: serde_json::Error) -> Self {
         if error.is_data() && error.to_string().starts_with("duplicate field") {
             return Self::DuplicateKey;
         }

@@ -3,7 +3,7 @@
 //! Pure. Invariant: the result depends on the registration and the *set* of shares, not on their
 //! order; amounts are summed with checks, never across currencies, and never guessed.
 //!
-//! The table of statuses is in [`status`]; ARCHITECTURE.md, "A booking's money", explains it.
+//! The table of statuses is in [`status`]; docs/money-inside.md explains it.
 
 mod findings;
 mod status;

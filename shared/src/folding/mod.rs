@@ -28,6 +28,7 @@ mod columns;
 pub mod details;
 mod fields;
 pub mod graph;
+mod kept;
 pub mod money;
 mod object;
 pub mod phases;
@@ -42,6 +43,7 @@ pub use booking::{
 };
 pub use columns::Columns;
 pub use fields::{Fields, Told};
+pub use kept::KeptReading;
 pub use object::{Marks, ObjectState, Snapshot, Winner};
 pub use readings::{Link, Reading, read_event, read_observation};
 pub use shown::{Shown, TOO_MANY};

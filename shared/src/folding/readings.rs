@@ -6,6 +6,7 @@
 //! invoice, invoice to subscription and payments. A customer, a payment link, a transfer group
 //! or an account is never one: a customer with two bookings would merge them.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::details::Details;
@@ -16,7 +17,7 @@ use crate::envelope::{Decoded, Envelope, ObjectRef, ObservedObject, Shape};
 use crate::ids::ObjectId;
 
 /// Two objects of one booking: `from` names `to`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// The object that names the other.
     pub from: ObjectRef,
@@ -25,7 +26,7 @@ pub struct Link {
 }
 
 /// Everything one event or observation says.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// What its object was like.
     pub object: Option<(ObjectRef, Snapshot)>,

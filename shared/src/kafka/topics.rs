@@ -41,6 +41,14 @@ pub struct Found {
     pub config: Vec<(String, String)>,
 }
 
+impl Found {
+    /// How long it keeps a record, milliseconds; `None`: for ever, or unknown.
+    #[must_use]
+    pub fn retention_ms(&self) -> Option<i64> {
+        self.number("retention.ms").filter(|ms| *ms >= 0)
+    }
+}
+
 /// One thing about a topic that an invariant cannot live with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} ({fix})")]

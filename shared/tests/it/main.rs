@@ -11,6 +11,7 @@
 mod corpus;
 mod edges;
 mod fuzz;
+mod grants;
 mod histories;
 mod money;
 mod official;

@@ -52,17 +52,21 @@ SELECT 'B-' || n, 100, 'eur', now() - (4000 - n) * interval '2 hours', CASE WHEN
 FROM generate_series(1, 4000) AS n;
 INSERT INTO registered_intents (payment_intent_id, booking_id, folded_at)
 SELECT 'pi_' || n, 'B-' || n, CASE WHEN n % 100 > 0 THEN now() END FROM generate_series(1, 4000) AS n;
-INSERT INTO sweeps (kind, account, window_from, window_to, finished_at, outcome)
-SELECT 'tail', CASE WHEN n % 2 = 0 THEN 'acct_' || n % 7 ELSE '' END, now() - interval '1 day', now(), now(), 'complete'
-FROM generate_series(1, 4000) AS n;
+INSERT INTO sweeps (kind, account, window_from, window_to, started_at, finished_at, outcome)
+SELECT CASE WHEN n % 100 = 0 THEN 'deep' ELSE 'tail' END, CASE WHEN n % 2 = 0 THEN 'acct_' || n % 7 ELSE '' END,
+    at - interval '1 day', at, at, at, 'complete'
+FROM generate_series(1, 4000) AS n CROSS JOIN LATERAL (SELECT now() - (4000 - n) * interval '1 minute' AS at) t;
 INSERT INTO certificates (account, window_from, window_to, stripe_count, ledger_count, ids_hash, ledger_hash,
     complete, issued_by)
-SELECT '', now() - n * interval '1 hour', now(), 1, 1, 'h', 'h', true, 'planted' FROM generate_series(1, 4000) AS n;
-INSERT INTO findings (sweep_id, kind, confidence, evidence, event_id, booking_id, found_at, repaired_at, identity,
-    scope, closed_at)
+SELECT CASE WHEN n % 2 = 0 THEN 'acct_' || n % 7 ELSE '' END, now() - (4001 - n) * interval '1 hour',
+    now() - (4000 - n) * interval '1 hour', 1, 1, 'h', 'h', true, 'planted'
+FROM generate_series(1, 4000) AS n;
+INSERT INTO findings (sweep_id, kind, confidence, evidence, event_id, object_id, booking_id, found_at, repaired_at,
+    identity, scope, closed_at)
 SELECT CASE WHEN n % 2 = 0 THEN (SELECT min(id) FROM sweeps) END,
     (ARRAY['unknown', 'paid_twice', 'not_applied', 'abandoned', 'booking_differs', 'refunds_disagree'])[n % 6 + 1],
-    1, '{}', CASE WHEN n % 2 = 0 THEN 'evt_old_' || n END, 'B-' || n, now() - (4000 - n) * interval '1 hour',
+    1, '{}', CASE WHEN n % 2 = 0 THEN 'evt_old_' || n END, CASE WHEN n % 2 = 1 THEN 'pi_' || n END, 'B-' || n,
+    now() - (4000 - n) * interval '1 hour',
     CASE WHEN n % 2 = 0 AND n % 100 > 0 THEN now() END, CASE WHEN n % 2 = 1 THEN 'planted:' || n END,
     CASE WHEN n % 2 = 1 THEN 'booking:B-' || n END, CASE WHEN n % 2 = 1 AND n % 100 > 1 THEN now() END
 FROM generate_series(1, 4000) AS n;
@@ -84,17 +88,26 @@ SELECT 'evt_old_' || n, CASE WHEN n > 400 THEN 'B-1' ELSE 'B-' || n / 4 END, now
 FROM generate_series(1, 4000) AS n CROSS JOIN LATERAL (
     SELECT CASE WHEN n % 4 = 0 THEN 'unclassified' END AS class, CASE WHEN n % 4 = 0 THEN now() END AS at) w;
 INSERT INTO dead_letters (payload, payload_sha256, key, topic, partition, "offset", stage, error_class, error,
-    attempts, first_failed_at, last_failed_at, status, event_id, fingerprint)
-SELECT '\x00', sha256(n::text::bytea), 'B-' || n, 'planted', n % 12, n / 12, 'decode', 'poison', 'planted', 1, now(),
-    now(), CASE WHEN n % 50 = 0 THEN 'open' ELSE 'resolved' END, 'evt_dead_' || n, 'f' || n % 20
+    attempts, first_failed_at, last_failed_at, status, event_id, event_type, fingerprint)
+SELECT '\x00', sha256(n::text::bytea), 'B-' || n, 'planted', n % 12, n / 12, 'decode', 'poison', 'planted', 1,
+    now() - (4000 - n) * interval '1 minute', now() - (4000 - n) * interval '1 minute',
+    CASE WHEN n % 50 = 0 THEN 'open' ELSE 'resolved' END, 'evt_dead_' || n,
+    (ARRAY['charge.succeeded', 'charge.refunded', 'invoice.paid'])[n % 3 + 1], 'f' || n % 20
+FROM generate_series(1, 4000) AS n;
+INSERT INTO dead_letter_groups (fingerprint, stage, error_class, error_kind, event_type, error, status, first_seen,
+    last_seen)
+SELECT 'f' || n, 'decode', 'poison', 'planted', 'planted', 'planted',
+    CASE WHEN n % 50 = 0 THEN 'open' ELSE 'resolved' END, now(), now() - (4000 - n) * interval '1 minute'
 FROM generate_series(1, 4000) AS n;
 INSERT INTO accounts (account, id, deleted, currently_due, past_due, settled, as_of, deauthorized)
 SELECT 'acct_' || n % 7, 'acct_old_' || n, false, '{}', '{}', true, now(), n % 100 = 0
 FROM generate_series(1, 4000) AS n;
-INSERT INTO operator_actions (id, who, host, verb, reason, request, state)
-SELECT 'act_' || n, 'planted', 'planted', 'replay', 'planted', '{}', 'done' FROM generate_series(1, 4000) AS n;
-INSERT INTO operator_action_items (action_id, subject, state)
-SELECT 'act_' || n, 'B-' || n, 'applied' FROM generate_series(1, 4000) AS n;
+INSERT INTO operator_actions (id, at, who, host, verb, reason, request, state)
+SELECT 'act_' || n, now() - (4000 - n) * interval '1 minute', 'planted_' || n % 40, 'planted', 'replay', 'planted',
+    '{}', CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'done' END
+FROM generate_series(1, 4000) AS n;
+INSERT INTO operator_action_items (action_id, subject, state, done_at)
+SELECT 'act_' || n, 'B-' || n, 'applied', now() FROM generate_series(1, 4000) AS n;
 ANALYZE;
 -- The planner multiplies rows a page with the pages that it finds: so many times the rows in the same pages.
 UPDATE pg_class SET reltuples = reltuples * 2500

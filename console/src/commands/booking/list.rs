@@ -7,28 +7,23 @@ use crate::args::{BookingList, Global};
 use crate::database::read;
 use crate::failure::Failure;
 use crate::ledger::booking::{self, BookingRow};
+use crate::ledger::page::More;
 use crate::output::{self, Form, columns, or_dash};
 
 #[derive(Serialize)]
 struct Listed {
     bookings: Vec<BookingRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 pub(super) fn run(global: &Global, filter: &BookingList) -> Result<(), Failure> {
-    let bookings = read(global.timeout, "booking_list", |db| {
+    let page = read(global.timeout, "booking_list", |db| {
         booking::list(db, filter)
     })?;
-    let Some(last) = bookings.last() else {
-        return Err(Failure::NothingMatched {
-            what: "no booking fits all filters".to_owned(),
-        });
-    };
-    if bookings.len() >= usize::from(filter.limit) {
-        let last = crate::text::printable(&last.id);
-        eprintln!("bookend: --limit is reached, there may be more: --after {last}");
-    }
+    let (bookings, more) = page.report("no booking fits all filters")?;
     match global.output {
-        Form::Json => output::json(&Listed { bookings }),
+        Form::Json => output::json(&Listed { bookings, more }),
         Form::Table => output::text(&table(bookings)),
     }
 }

@@ -10,7 +10,7 @@ use crate::action::{Action, Deed, Outgoing, Step, act};
 use crate::args::{DeadDecide, Global};
 use crate::database::Writer;
 use crate::failure::Failure;
-use crate::ledger::dead::{self, DeadRow, GroupRow};
+use crate::ledger::dead::{self, DeadRow, GroupRow, MAX_LISTED_UNSETTLED};
 
 /// What is decided about.
 #[derive(Serialize)]
@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, args: &DeadDecide, decision: Decision) -> Res
     };
     act(global, &deed, |db| {
         let subject = match (&args.group, &args.id) {
-            (Some(group), _) => Subject::Group(dead::group(db, group)?),
+            (Some(group), _) => Subject::Group(dead::group(db, group, MAX_LISTED_UNSETTLED)?),
             (None, Some(letter)) => Subject::DeadLetter(dead::find(db, letter)?),
             (None, None) => {
                 return Err(Failure::Usage {

@@ -7,11 +7,12 @@ mod show;
 use serde::Serialize;
 use shared::commands::Decision;
 
-use super::millisecond;
+use super::{millisecond, up_to};
 use crate::args::{DeadCommand, DeadGroups, DeadList, Global};
 use crate::database::read;
 use crate::failure::Failure;
-use crate::ledger::dead::{self, DeadRow, GroupRow};
+use crate::ledger::dead::{self, DeadRow, GroupRow, MAX_LISTED_UNSETTLED};
+use crate::ledger::page::More;
 use crate::output::{self, Form, columns};
 
 pub(crate) fn run(global: &Global, command: DeadCommand) -> Result<(), Failure> {
@@ -29,17 +30,15 @@ pub(crate) fn run(global: &Global, command: DeadCommand) -> Result<(), Failure> 
 #[derive(Serialize)]
 struct Listed {
     dead_letters: Vec<DeadRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn list(global: &Global, filter: &DeadList) -> Result<(), Failure> {
-    let dead_letters = read(global.timeout, "dead_list", |db| dead::list(db, filter))?;
-    if dead_letters.is_empty() {
-        return Err(Failure::NothingMatched {
-            what: "no dead letter fits all filters".to_owned(),
-        });
-    }
+    let page = read(global.timeout, "dead_list", |db| dead::list(db, filter))?;
+    let (dead_letters, more) = page.report("no dead letter fits all filters")?;
     match global.output {
-        Form::Json => output::json(&Listed { dead_letters }),
+        Form::Json => output::json(&Listed { dead_letters, more }),
         Form::Table => output::text(&table(&dead_letters)),
     }
 }
@@ -79,17 +78,15 @@ fn table(rows: &[DeadRow]) -> String {
 #[derive(Serialize)]
 struct Groups {
     groups: Vec<GroupRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn groups(global: &Global, filter: &DeadGroups) -> Result<(), Failure> {
-    let groups = read(global.timeout, "dead_groups", |db| dead::groups(db, filter))?;
-    if groups.is_empty() {
-        return Err(Failure::NothingMatched {
-            what: "no group of dead letters fits".to_owned(),
-        });
-    }
+    let page = read(global.timeout, "dead_groups", |db| dead::groups(db, filter))?;
+    let (groups, more) = page.report("no group of dead letters fits")?;
     match global.output {
-        Form::Json => output::json(&Groups { groups }),
+        Form::Json => output::json(&Groups { groups, more }),
         Form::Table => output::text(&group_table(&groups)),
     }
 }
@@ -112,7 +109,7 @@ fn group_table(rows: &[GroupRow]) -> String {
             [
                 row.fingerprint.clone(),
                 row.status.clone(),
-                row.unsettled.to_string(),
+                up_to(row.unsettled, MAX_LISTED_UNSETTLED),
                 row.occurrences.to_string(),
                 millisecond(row.last_seen),
                 row.stage.clone(),

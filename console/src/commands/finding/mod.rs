@@ -9,7 +9,8 @@ use super::money_tables;
 use crate::args::{FindingCommand, FindingList, Global};
 use crate::database::read;
 use crate::failure::Failure;
-use crate::ledger::finding::{self, FindingRow};
+use crate::ledger::finding::{self, FindingRow, Total};
+use crate::ledger::page::More;
 use crate::output::{self, Form};
 
 pub(crate) fn run(global: &Global, command: FindingCommand) -> Result<(), Failure> {
@@ -22,33 +23,46 @@ pub(crate) fn run(global: &Global, command: FindingCommand) -> Result<(), Failur
 
 #[derive(Serialize)]
 struct Listed {
-    /// All that match, beyond `--limit` too.
-    total: i64,
+    #[serde(flatten)]
+    total: Total,
     findings: Vec<FindingRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn list(global: &Global, filter: &FindingList) -> Result<(), Failure> {
-    let (total, findings) = read(global.timeout, "finding_list", |db| {
+    let (total, page) = read(global.timeout, "finding_list", |db| {
         finding::matching(db, filter)
     })?;
-    if findings.is_empty() {
-        let what = if filter.all {
-            "no finding fits all filters"
-        } else {
-            "no open finding fits all filters; --all shows the closed and repaired ones, too"
-        };
-        return Err(Failure::NothingMatched {
-            what: what.to_owned(),
-        });
-    }
-    if i64::try_from(findings.len()).is_ok_and(|shown| shown < total) {
-        let shown = findings.len();
-        eprintln!("bookend: {shown} of {total} findings are shown; raise --limit");
+    let (findings, more) = page.report(if filter.all {
+        "no finding fits all filters"
+    } else {
+        "no open finding fits all filters; --all shows the closed and repaired ones, too"
+    })?;
+    if let Some(line) = beyond(findings.len(), total) {
+        eprintln!("bookend: {line}");
     }
     match global.output {
-        Form::Json => output::json(&Listed { total, findings }),
+        Form::Json => output::json(&Listed {
+            total,
+            findings,
+            more,
+        }),
         Form::Table => output::text(&money_tables::findings(&findings)),
     }
+}
+
+/// The message for a page that does not show all findings that match.
+fn beyond(shown: usize, total: Total) -> Option<String> {
+    let Total {
+        total,
+        total_is_exact,
+    } = total;
+    let is_all = i64::try_from(shown).is_ok_and(|shown| shown >= total);
+    (!is_all).then(|| {
+        let at_least = if total_is_exact { "" } else { "at least " };
+        format!("{shown} of {at_least}{total} findings are shown")
+    })
 }
 
 /// # Errors

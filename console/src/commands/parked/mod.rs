@@ -4,11 +4,12 @@ mod wishes;
 
 use serde::Serialize;
 
-use super::{millisecond, second};
+use super::{millisecond, second, up_to};
 use crate::args::{Global, ParkedCommand, ParkedList};
 use crate::database::read;
 use crate::failure::Failure;
-use crate::ledger::parked::{self, ParkedRow, QueueRow, Which};
+use crate::ledger::page::More;
+use crate::ledger::parked::{self, MAX_WAITING, ParkedRow, QueueRow};
 use crate::output::{self, Form, columns, or_dash};
 
 pub(crate) fn run(global: &Global, command: ParkedCommand) -> Result<(), Failure> {
@@ -23,24 +24,15 @@ pub(crate) fn run(global: &Global, command: ParkedCommand) -> Result<(), Failure
 #[derive(Serialize)]
 struct Listed {
     queues: Vec<QueueRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn list(global: &Global, filter: &ParkedList) -> Result<(), Failure> {
-    let which = Which {
-        names: filter.booking.as_ref().map(std::slice::from_ref),
-        kind: filter.reason.as_deref(),
-    };
-    let limit = i64::from(filter.limit);
-    let queues = read(global.timeout, "parked_list", |db| {
-        parked::queues(db, &which, limit)
-    })?;
-    if queues.is_empty() {
-        return Err(Failure::NothingMatched {
-            what: "no queue fits all filters".to_owned(),
-        });
-    }
+    let page = read(global.timeout, "parked_list", |db| parked::list(db, filter))?;
+    let (queues, more) = page.report("no queue fits all filters")?;
     match global.output {
-        Form::Json => output::json(&Listed { queues }),
+        Form::Json => output::json(&Listed { queues, more }),
         Form::Table => output::text(&table(&queues)),
     }
 }
@@ -59,7 +51,7 @@ fn table(rows: &[QueueRow]) -> String {
                 or_dash(row.error_kind.clone()),
                 row.attempts.to_string(),
                 next(row.gave_up_at.is_some(), row.next_attempt_at),
-                row.waiting.to_string(),
+                up_to(row.waiting, MAX_WAITING),
                 millisecond(row.oldest),
                 or_dash(row.error.clone()),
             ]

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{millisecond, nothing};
+use super::millisecond;
 use crate::args::{Global, SweepFindings};
 use crate::database::read;
 use crate::failure::Failure;
 use crate::ledger::finding::{self, FindingRow};
+use crate::ledger::page::More;
 use crate::output::{self, Form, columns, or_dash};
 
 /// Most characters of evidence in a table.
@@ -16,21 +17,21 @@ const SHORT: usize = 80;
 #[derive(Serialize)]
 struct Findings {
     findings: Vec<FindingRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 pub(super) fn run(global: &Global, filter: &SweepFindings) -> Result<(), Failure> {
-    let findings = read(global.timeout, "sweep_findings", |db| {
+    let page = read(global.timeout, "sweep_findings", |db| {
         finding::list(db, filter)
     })?;
-    if findings.is_empty() {
-        return Err(nothing(if filter.all {
-            "no finding fits all filters"
-        } else {
-            "no open finding fits all filters; --all shows the repaired ones, too"
-        }));
-    }
+    let (findings, more) = page.report(if filter.all {
+        "no finding fits all filters"
+    } else {
+        "no open finding fits all filters; --all shows the repaired ones, too"
+    })?;
     match global.output {
-        Form::Json => output::json(&Findings { findings }),
+        Form::Json => output::json(&Findings { findings, more }),
         Form::Table => output::text(&columns(
             [
                 "FOUND", "KIND", "SURE", "WHAT", "EVENT", "OBJECT", "BOOKING", "REPAIRED", "PLAN",

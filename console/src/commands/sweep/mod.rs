@@ -13,6 +13,7 @@ use super::{millisecond, second};
 use crate::args::{Global, SweepCertificates, SweepCommand, SweepList, SweepPlans};
 use crate::database::read;
 use crate::failure::Failure;
+use crate::ledger::page::More;
 use crate::ledger::plan::{self, PlanRow};
 use crate::ledger::sweep::{self, AccountRow, CertificateRow, SweepRow};
 use crate::output::{self, Form, columns, or_dash};
@@ -32,24 +33,28 @@ pub(crate) fn run(global: &Global, command: SweepCommand) -> Result<(), Failure>
 struct Listed {
     accounts: Vec<AccountRow>,
     sweeps: Vec<SweepRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn list(global: &Global, filter: &SweepList) -> Result<(), Failure> {
-    let listed = read(global.timeout, "sweep_list", |db| {
-        let sweeps = sweep::sweeps(db, filter)?;
-        let mut names: Vec<String> = sweeps.iter().map(|row| row.account.clone()).collect();
+    let (accounts, page) = read(global.timeout, "sweep_list", |db| {
+        let page = sweep::sweeps(db, filter)?;
+        let mut names: Vec<String> = page.rows.iter().map(|row| row.account.clone()).collect();
         names.dedup();
         let accounts = sweep::accounts(db, &names, filter.account.as_deref())?;
-        Ok(Listed { accounts, sweeps })
+        Ok((accounts, page))
     })?;
-    if listed.sweeps.is_empty() {
-        return Err(nothing("no sweep fits all filters"));
-    }
+    let (sweeps, more) = page.report("no sweep fits all filters")?;
     match global.output {
-        Form::Json => output::json(&listed),
+        Form::Json => output::json(&Listed {
+            accounts,
+            sweeps,
+            more,
+        }),
         Form::Table => {
-            let accounts = accounts_table(&listed.accounts);
-            output::text(&format!("{accounts}\n{}", sweeps_table(listed.sweeps)))
+            let accounts = accounts_table(&accounts);
+            output::text(&format!("{accounts}\n{}", sweeps_table(sweeps)))
         }
     }
 }
@@ -102,25 +107,23 @@ fn sweeps_table(rows: Vec<SweepRow>) -> String {
 #[derive(Serialize)]
 struct Certificates {
     certificates: Vec<CertificateRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn certificates(global: &Global, filter: &SweepCertificates) -> Result<(), Failure> {
-    let certificates = read(global.timeout, "sweep_certificates", |db| {
+    let page = read(global.timeout, "sweep_certificates", |db| {
         sweep::certificates(db, filter)
     })?;
-    if certificates.is_empty() {
-        return Err(nothing("no certificate fits all filters"));
-    }
-    if usize::try_from(filter.limit).is_ok_and(|limit| certificates.len() >= limit) {
-        eprintln!("bookend: --limit is reached, there may be more");
-    }
+    let (certificates, more) = page.report("no certificate fits all filters")?;
     match global.output {
-        Form::Json => output::json(&Certificates { certificates }),
+        Form::Json => output::json(&Certificates { certificates, more }),
         Form::Table => output::text(&columns(
             [
                 "FROM",
                 "TO",
                 "ACCOUNT",
+                "WINDOWS",
                 "STRIPE",
                 "LEDGER",
                 "COMPLETE",
@@ -134,6 +137,7 @@ fn certificates(global: &Global, filter: &SweepCertificates) -> Result<(), Failu
                     second(row.window_from),
                     second(row.window_to),
                     account(&row.account),
+                    row.parts.to_string(),
                     row.stripe_count.to_string(),
                     row.ledger_count.to_string(),
                     if row.complete { "yes" } else { "NO" }.to_owned(),
@@ -150,15 +154,15 @@ fn certificates(global: &Global, filter: &SweepCertificates) -> Result<(), Failu
 #[derive(Serialize)]
 struct Plans {
     plans: Vec<PlanRow>,
+    #[serde(flatten)]
+    more: More,
 }
 
 fn plans(global: &Global, filter: &SweepPlans) -> Result<(), Failure> {
-    let plans = read(global.timeout, "sweep_plans", |db| plan::list(db, filter))?;
-    if plans.is_empty() {
-        return Err(nothing("no plan fits all filters"));
-    }
+    let page = read(global.timeout, "sweep_plans", |db| plan::list(db, filter))?;
+    let (plans, more) = page.report("no plan fits all filters")?;
     match global.output {
-        Form::Json => output::json(&Plans { plans }),
+        Form::Json => output::json(&Plans { plans, more }),
         Form::Table => output::text(&columns(
             [
                 "PLAN",
@@ -189,12 +193,6 @@ fn plans(global: &Global, filter: &SweepPlans) -> Result<(), Failure> {
                 ]
             }),
         )),
-    }
-}
-
-fn nothing(what: &str) -> Failure {
-    Failure::NothingMatched {
-        what: what.to_owned(),
     }
 }
 

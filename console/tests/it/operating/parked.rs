@@ -12,7 +12,7 @@ fn queues() -> Desk {
 }
 
 #[test]
-fn queues_are_listed_with_their_heads_the_oldest_first() {
+fn queues_are_listed_by_name_with_their_heads() {
     let mut desk = queues();
     desk.stand
         .ledger

@@ -134,7 +134,7 @@ fn all_filters_must_hold() {
     // The ledger knows better than the bytes where it belongs.
     stand
         .ledger
-        .execute("UPDATE events SET booking_id = 'b-9' WHERE id = 'evt_1'");
+        .rewrite("UPDATE events SET booking_id = 'b-9' WHERE id = 'evt_1'");
     stand.all_applied();
     for (filters, wanted) in [
         (vec!["--only-type", "charge.dispute.*"], "evt_2"),

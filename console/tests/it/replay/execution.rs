@@ -98,7 +98,7 @@ fn what_is_dead_again_ends_with_5_and_the_counts_and_with_1_when_all_of_it_is() 
     assert_eq!(answer.code, 0, "{answer:?}");
     let action = stand.action();
     stand.ledger.execute(
-        "UPDATE operator_action_items SET state =
+        "UPDATE operator_action_items SET done_at = now(), state =
              CASE subject WHEN 'evt_1' THEN 'dead' ELSE 'applied' END
          WHERE state = 'published'",
     );
@@ -131,8 +131,8 @@ fn an_item_whose_bytes_are_nowhere_any_more_has_failed_and_the_others_are_publis
     let answer = stand.execute(&["--to-earliest", "--no-wait"]);
     assert_eq!(answer.code, 0, "{answer:?}");
     let action = stand.action();
-    stand.ledger.execute(
-        "UPDATE operator_action_items SET state = 'planned';
+    stand.ledger.rewrite(
+        "UPDATE operator_action_items SET state = 'planned', published_at = NULL;
          UPDATE operator_action_items SET source_offset = 1000000 WHERE subject = 'evt_1';
          UPDATE operator_actions SET state = 'interrupted'",
     );

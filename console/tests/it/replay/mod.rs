@@ -154,7 +154,7 @@ impl Stand {
             disposition,
             ..Event::default()
         });
-        self.ledger.execute(&format!(
+        self.ledger.rewrite(&format!(
             "UPDATE events SET topic = '{}', partition = {}, \"offset\" = {} WHERE id = '{id}'",
             self.topics.events, record.partition, record.offset
         ));

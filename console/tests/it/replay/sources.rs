@@ -111,8 +111,8 @@ fn what_was_lost_between_plan_and_publication_is_taken_from_the_ledger() {
     stand.all_applied();
     let answer = stand.execute(&["--to-earliest", "--event-id", "evt_0", "--no-wait"]);
     assert_eq!(answer.code, 0, "{answer:?}");
-    stand.ledger.execute(
-        "UPDATE operator_action_items SET state = 'planned';
+    stand.ledger.rewrite(
+        "UPDATE operator_action_items SET state = 'planned', published_at = NULL;
          UPDATE operator_actions SET state = 'interrupted'",
     );
     retain_from(&stand, record.partition, 1);

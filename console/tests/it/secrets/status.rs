@@ -12,7 +12,7 @@ fn ledger(verified: &[(&str, &str, i64)]) -> Ledger {
             id,
             ..Event::default()
         });
-        ledger.execute(&format!(
+        ledger.rewrite(&format!(
             "UPDATE events SET verified_by = '{name}',
                  received_at = now() - make_interval(secs => {ago}) WHERE id = '{id}'"
         ));
@@ -49,7 +49,7 @@ fn each_secret_shows_what_it_verified_and_only_a_silent_one_may_go() {
         source: "replay",
         ..Event::default()
     });
-    ledger.execute("UPDATE events SET verified_by = 'replayed' WHERE id = 'evt_5'");
+    ledger.rewrite("UPDATE events SET verified_by = 'replayed' WHERE id = 'evt_5'");
     ledger.execute(
         "INSERT INTO webhook_endpoints (id, url, status, enabled_events, livemode, ours)
          VALUES ('we_1', 'https://a/', 'enabled', '{*}', false, true)",

@@ -138,10 +138,7 @@ fn who_may_not_act_and_who_expects_something_else_is_refused() {
         .run(&["repair", "--plan", "plan_z", "--execute", "--reason", "x"])
         .failed(3, "no plan plan_z");
     assert_eq!(state(&notes), "open");
-    assert_eq!(
-        notes.0.actions(),
-        "sweep repair denied, sweep repair denied"
-    );
+    assert_eq!(notes.0.actions(), "sweep repair denied");
 }
 
 #[test]

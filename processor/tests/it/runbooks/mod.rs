@@ -117,8 +117,7 @@ fn the_page_about_the_brake_works_as_written() {
 
 #[test]
 fn the_page_about_a_wedged_partition_works_as_written() {
-    let page = Page::read("../runbook-wedged-partition");
-    assert_eq!(page.tags(), ["", "after"]);
+    let page = Page::read("wedged-partition");
     let harness = Harness::new();
     let mut processor = stalled::start(&harness);
     stalled::refuse(&harness, "evt_13");
@@ -130,6 +129,34 @@ fn the_page_about_a_wedged_partition_works_as_written() {
     processor.wait_ready(PATIENCE).unwrap();
     harness.eventually_status("b-13", "confirmed");
     here.run_all(&page.blocks("after"));
+}
+
+#[test]
+fn the_page_about_a_busy_booking_works_as_written() {
+    let page = Page::read("busy-booking");
+    let harness = Harness::new();
+    let _processor = harness.start();
+    for n in 0..1_002 {
+        harness.publish_under(
+            "busy",
+            &paid(&format!("evt_{n}"), &format!("pi_{n}"), "busy", 1),
+        );
+    }
+    let open =
+        "SELECT count(*) FROM findings WHERE kind = 'too_many_payments' AND closed_at IS NULL";
+    harness.eventually_number(1, open);
+    harness.eventually_number(
+        1_002,
+        "SELECT count(*) FROM events WHERE applied_at IS NOT NULL",
+    );
+    let here = Situation::new(&harness)
+        .with("BOOKING", "busy")
+        .with("PAYMENT", "pi_7");
+    here.run_all(&page.blocks(""));
+    harness.eventually_number(
+        1_001,
+        "SELECT sum(captured)::bigint FROM object_shares WHERE booking_id = 'busy'",
+    );
 }
 
 #[test]
@@ -284,6 +311,7 @@ fn the_page_about_signing_secrets_works_as_written() {
 fn every_block_of_every_page_is_run_by_a_test() {
     let known = [
         ("brake", &["", "pause"][..]),
+        ("busy-booking", &[""]),
         ("database-restored", &[""]),
         ("dead-letters", &[""]),
         ("endpoint", &["", "create"]),
@@ -294,6 +322,7 @@ fn every_block_of_every_page_is_run_by_a_test() {
         ("repair-plan", &[""]),
         ("replay", &[""]),
         ("signing-secret", &[""]),
+        ("wedged-partition", &["", "after"]),
     ];
     let pages = page::names();
     assert_eq!(pages, known.map(|(name, _)| name.to_owned()));

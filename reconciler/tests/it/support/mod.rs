@@ -7,7 +7,7 @@ pub(crate) mod http;
 pub(crate) mod logs;
 pub(crate) mod topic;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use reconciler::barrier::Barrier;
@@ -112,12 +112,18 @@ impl Rig {
     }
 }
 
+/// When the tests' intents were made: the same second for all, however long a test takes.
+fn made() -> i64 {
+    static MADE: LazyLock<i64> = LazyLock::new(|| now() - 1_000);
+    *MADE
+}
+
 /// A payment intent of booking `B-<n>`.
 pub(crate) fn intent(id: &str, status: &str, n: usize) -> Value {
     let received = if status == "succeeded" { 1_000 } else { 0 };
     json!({
         "id": id, "object": "payment_intent", "status": status, "amount": 1_000,
-        "amount_received": received, "currency": "eur", "created": now() - 1_000,
+        "amount_received": received, "currency": "eur", "created": made(),
         "livemode": false, "metadata": {"booking_id": format!("B-{n}")},
     })
 }

@@ -6,7 +6,7 @@
 //! function of the objects' states, their links and what people put in, so no order can matter.
 //!
 //! Ownership has a direction: a child inherits its booking from its parent, never from a sibling,
-//! and a parent never from its child ([`owner`]). ARCHITECTURE.md, "A booking's money".
+//! and a parent never from its child ([`owner`]). docs/money-inside.md.
 
 mod attempts;
 mod component;

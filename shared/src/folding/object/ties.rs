@@ -1,7 +1,7 @@
 //! Which of several snapshots that none dominates came last, where they tell.
 //!
 //! Pure. Invariant: the answer is a function of the set; no rule looks at ids or at the order of
-//! arrival. ARCHITECTURE.md, "Why order cannot matter", tells the rules and why they are sound.
+//! arrival. docs/order.md gives the rules and why they are sound.
 
 use super::Snapshot;
 
