@@ -1,4 +1,4 @@
-//! How long statements and transactions take, measured between a client and its server.
+//! Durations of statements and transactions, measured between a client and its server.
 //!
 //! A connection is a sequence of rounds: the client sends a query or a `Sync`, and the server ends its
 //! answer with `ReadyForQuery`. The time of a round belongs to the statement that it carried. A

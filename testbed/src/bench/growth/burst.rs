@@ -36,7 +36,7 @@ struct Token {
     token: String,
 }
 
-/// Where bursts go.
+/// The servers of bursts, and their size.
 pub(super) struct Bursts<'a> {
     pub(super) bed: &'a Bed,
     pub(super) drain: &'a Drain,
@@ -49,7 +49,7 @@ impl Bursts<'_> {
     /// size, which keeps ids apart.
     ///
     /// # Errors
-    /// When not everything was applied.
+    /// Not everything was applied.
     pub(super) fn measure(&self, size: usize) -> anyhow::Result<Vec<Figure>> {
         let url = self.drain.url_as("bookend_processor");
         let cold = self.once(&format!("{size}xcold"), url)?;
@@ -128,7 +128,7 @@ impl Bursts<'_> {
     /// Sends a few events while services run, and registers a booking.
     ///
     /// # Errors
-    /// When they were not applied.
+    /// They were not applied.
     pub(super) fn trickle(&self, label: &str) -> anyhow::Result<()> {
         let mut conn = PgConnection::establish(&self.drain.url)?;
         let sent = self.fill(&mut conn, label)?;

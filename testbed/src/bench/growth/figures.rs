@@ -10,7 +10,7 @@ pub(super) const FLOOR: f64 = 0.8;
 /// Times below this are not compared, in milliseconds: they are the machine's noise.
 pub(super) const MIN_COMPARED_MS: f64 = 10.0;
 
-/// What a figure counts.
+/// The unit of a figure, and its floor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
     /// A second; more is better.
@@ -51,7 +51,7 @@ impl Figure {
         Self { name, kind, value }
     }
 
-    /// Whether it keeps its floor beside the same figure at the first size.
+    /// True: it keeps its floor beside the same figure at the first size.
     pub(super) fn keeps(&self, first: f64) -> bool {
         match self.kind {
             Kind::Rate => self.value >= FLOOR * first,

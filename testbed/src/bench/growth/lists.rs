@@ -25,7 +25,7 @@ const RUNS: usize = 5;
 const MAX_FIRST: Duration = Duration::from_secs(3);
 
 /// Commands; `{token}` is an old booking's. The first waits for nothing but one row.
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 31] = [
     "event show evt_{token}_1",
     "event payload evt_{token}_1",
     "event list",
@@ -40,18 +40,23 @@ const COMMANDS: [&str; 26] = [
     "event list --until 4000h --limit 1000",
     "booking show bk_{token}",
     "booking list",
+    "booking list --after bk_{token}",
     "booking list --status processing",
     "booking list --status disputed",
     "booking list --hold parked",
     "dead list",
     "dead list --status open",
     "dead list --booking bk_{token}",
+    "dead list --type charge.*",
     "dead groups",
     "parked list",
     "finding list",
     "finding list --kind paid_twice --limit 50",
+    "finding list --booking bk_{token}",
     "sweep list",
+    "sweep certificates",
     "action list --state failed",
+    "action list --who operator-3",
 ];
 
 #[derive(QueryableByName)]
@@ -63,7 +68,7 @@ struct Token {
 /// Runs all commands.
 ///
 /// # Errors
-/// When one ends otherwise than with 0 (rows), 3 (none) or 124 (in no time).
+/// One ends otherwise than with 0 (rows), 3 (none) or 124 (in no time).
 pub(super) fn measure(drain: &Drain) -> anyhow::Result<Vec<Figure>> {
     let mut conn = PgConnection::establish(&drain.url)?;
     let old: Token = sql_query("SELECT token FROM growth.draw(1)").get_result(&mut conn)?;

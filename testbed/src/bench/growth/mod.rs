@@ -1,4 +1,4 @@
-//! Whether anything becomes slower as the tables grow.
+//! Growth of the tables, and everything that must not become slower by it.
 //!
 //! One database grows to a million events, then to five, then to twenty. At each size the same bursts
 //! are applied, the same two days are swept, and the console answers the same questions. From five
@@ -44,7 +44,7 @@ impl Growth {
     /// Runs; blocks.
     ///
     /// # Errors
-    /// When something could not be started, or not everything was applied.
+    /// Something could not be started, or not everything was applied.
     pub(super) fn run(self) -> anyhow::Result<Part> {
         let bed = Bed::start("bench-growth")?;
         let drain = bed.prepare("growth")?;

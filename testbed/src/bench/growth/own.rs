@@ -26,7 +26,7 @@ const AT_LEAST: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(10);
 const AT_MOST: Duration = Duration::from_secs(150);
 
-/// What was found about all statements.
+/// The result of all statements.
 pub(super) struct Found {
     pub(super) passed: bool,
     pub(super) result: Value,
@@ -35,7 +35,7 @@ pub(super) struct Found {
 /// Measures them. `size`: the number of the size, which keeps ids apart.
 ///
 /// # Errors
-/// When a service does not start, or the trickle is not applied.
+/// A service does not start, or the trickle is not applied.
 pub(super) fn measure(bursts: &Bursts<'_>, days: &Days, size: usize) -> anyhow::Result<Found> {
     let (bed, drain) = (bursts.bed, bursts.drain);
     set_cursors(drain, days)?;
@@ -54,6 +54,8 @@ pub(super) fn measure(bursts: &Bursts<'_>, days: &Days, size: usize) -> anyhow::
         .env("SAMPLE_SIZE", "1000000")
         .env("SENDER_INTERVAL", "1s")
         .env("SWEEP_INTERVAL", "2s")
+        .env("PAYLOAD_RETENTION", "365d")
+        .env("RETENTION_INTERVAL", "1s")
         // Sweeps see no burst: the made-up Stripe lists none.
         .env("SWEEP_LAG", "1h")
         .env("SWEEP_OVERLAP", "5s")

@@ -18,7 +18,7 @@ use crate::stripe::API_VERSION;
 const BASE: i64 = 1_700_000_100;
 /// Each story's status at its end, in the order of their numbers.
 const STATUSES: &str = "confirmed processing partially_refunded canceled confirmed confirmed";
-/// What one payment costs, in cents.
+/// The amount of every payment, in cents.
 pub(super) const AMOUNT: i64 = 5_000;
 
 /// An object of a booking: its kind, and what only it has.
@@ -30,7 +30,7 @@ type Step = (i64, &'static str, Object);
 /// Publishes the seeds, and waits until they are applied and their booking events are sent.
 ///
 /// # Errors
-/// When the processor does not start, or a seed does not end as its story says.
+/// The processor does not start, or a seed does not end as its story says.
 pub(super) fn plant(bed: &Bed, drain: &Drain) -> anyhow::Result<()> {
     let producer = drain.producer()?;
     let mut processor = drain.start(bed)?;

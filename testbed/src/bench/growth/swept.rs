@@ -42,7 +42,7 @@ impl Days {
     /// Sweeps the two days some times.
     ///
     /// # Errors
-    /// When a sweep does not end well.
+    /// A sweep does not end well.
     pub(super) fn measure(&self, bed: &Bed, drain: &Drain) -> anyhow::Result<Vec<Figure>> {
         let recorder = Recorder::to(&drain.url);
         let ground = Ground {
