@@ -91,7 +91,7 @@ fn a_parked_event_is_applied_or_given_up_on_and_then_stays_so() {
     assert_eq!(roles.allowed(PROCESSOR, &settle("applied")), 1);
     let stamp = "UPDATE events SET applied_at = now() WHERE id = 'evt_parked'";
     assert_eq!(roles.allowed(PROCESSOR, stamp), 1);
-    roles.refused(PROCESSOR, &settle("dead"), "is evidence and final");
+    roles.refused(PROCESSOR, &settle("dead"), "is evidence and");
 }
 
 #[test]
